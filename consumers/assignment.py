@@ -1,0 +1,74 @@
+"""Which partitions are ours now: a worker for each, ended before the next owner begins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Final
+
+import structlog
+from aiokafka import ConsumerRebalanceListener
+from aiokafka.structs import TopicPartition
+
+from consumers.worker import Surroundings, Worker
+from service.metrics import REBALANCES
+
+REVOKE_S: Final = 8.0
+"""Time that workers have to end when their partitions are taken: longer than one bounded call to Redis."""
+
+_log = structlog.get_logger()
+
+
+class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Starts and ends workers as the group assigns partitions.
+
+    Exceptions in these callbacks are swallowed by aiokafka, so the callbacks only start and close; what
+    can fail runs in the workers' own tasks, and `failure` holds the first that ended with an error.
+    """
+
+    def __init__(self) -> None:
+        self.around: Surroundings | None = None
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._workers: dict[TopicPartition, tuple[Worker, asyncio.Task[None]]] = {}
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """What Redis acknowledged for each partition that is ours."""
+        return {place: worker.applied for place, (worker, _) in self._workers.items() if worker.applied is not None}
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Pause first: getmany hands out records before this returns. Then leave all else to the workers."""
+        around = self.around
+        assert around is not None, "set before the consumer subscribes"
+        around.consumer.pause(*assigned)
+        REBALANCES.inc()
+        for place in assigned:
+            # A position, so that the consumer does not ask Kafka for one; the worker seeks where Redis says.
+            around.consumer.seek(place, 0)
+            previous = self._workers.get(place)
+            worker = Worker(place, around)
+            task = asyncio.create_task(self._run(worker, previous[1] if previous else None))
+            self._workers[place] = (worker, task)
+        around.health.become("running")
+        _log.info("assigned", partitions=sorted(place.partition for place in assigned))
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """End the workers; a batch on its way is settled, so that the next owner need not find it out."""
+        await self.close()
+
+    async def close(self) -> None:
+        """End all workers within `REVOKE_S`; one that needs longer is waited for by its successor."""
+        for worker, _ in self._workers.values():
+            worker.close()
+        tasks = [task for _, task in self._workers.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=REVOKE_S)
+        self._workers = {place: pair for place, pair in self._workers.items() if not pair[1].done()}
+
+    async def _run(self, worker: Worker, previous: asyncio.Task[None] | None) -> None:
+        try:
+            if previous is not None:
+                await asyncio.wait([previous])
+            await worker.run()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the process must end of it
+            if not self.failure.done():
+                self.failure.set_exception(error)

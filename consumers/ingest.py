@@ -1,0 +1,192 @@
+"""Ingest: joins the consumer group, owns partitions, brings their records into Redis until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin.new_topic import NewTopic
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, TopicAlreadyExistsError
+
+from consumers.assignment import Assignment
+from consumers.dead_letters import DeadLetters
+from consumers.health import Health, State
+from consumers.operations import OpsServer
+from consumers.worker import BACKOFF_S, Surroundings
+from service.log import dead_letters_topic, producer
+from service.partitioner import partition_of
+from service.settings import Settings
+from service.store.connection import Store, StoreUnavailable
+
+COMMIT_S: Final = 2.0
+STOP_S: Final = 20.0
+"""From SIGTERM to the end of the process, at most."""
+
+FETCH_BYTES: Final = 4 << 20
+"""Bytes that a partition is fetched at a time; a larger record still comes, alone."""
+
+_log = structlog.get_logger()
+
+
+class Unusable(Exception):
+    """Kafka or Redis is there, but set up so that data would be lost."""
+
+
+class Ingest:
+    """One ingest process.
+
+    Parameters
+    ----------
+    settings : Settings
+    ops_port : int
+        Where health and metrics are served, on loopback unless ``ops_host`` says otherwise; 0 for a free port.
+    ops_host : str
+    """
+
+    def __init__(self, settings: Settings, ops_port: int, ops_host: str = "127.0.0.1") -> None:
+        self.health = Health()
+        self._settings = settings
+        self._ops = OpsServer(self.health, ops_host, ops_port)
+        self._store = Store(settings.redis.get_secret_value())
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until SIGTERM or SIGINT; a clean stop takes at most `STOP_S`.
+
+        Raises
+        ------
+        Unusable
+            Where going on would lose data; says what to change.
+        """
+        # What was imported never dies, and a match is many small objects that soon do: looking through all of them
+        # at Python's usual thresholds takes a sixth of the time.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._stop.set)
+        ops = asyncio.create_task(self._ops.serve())
+        try:
+            await self._work()
+        finally:
+            self._ops.should_exit = True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    await ops
+            await self._store.close()
+
+    async def _work(self) -> None:
+        settings = self._settings
+        if not await self._until("waiting_for_redis", self._check_redis):
+            return
+        letters = producer(settings.kafka)
+        assignment = Assignment()
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka,
+            group_id=settings.group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_bytes=8 * FETCH_BYTES,
+            metadata_max_age_ms=30_000,
+        )
+        parts: list[AIOKafkaProducer | AIOKafkaConsumer] = []
+        try:
+            if not await self._until("waiting_for_broker", self._check_topics):
+                return
+            for part in (letters, consumer):
+                if not await self._until("waiting_for_broker", part.start):
+                    return
+                parts.append(part)
+            assignment.around = Surroundings(
+                consumer=consumer,
+                store=self._store,
+                letters=DeadLetters(letters, settings.topic),
+                health=self.health,
+                installation=settings.installation,
+                batch=settings.batch,
+                partition_of=lambda pool, partitions: partition_of(pool, partitions, settings.partitioner),
+            )
+            consumer.subscribe([settings.topic], listener=assignment)
+            await self._commit_until_stopped(consumer, assignment)
+        finally:
+            try:
+                async with asyncio.timeout(STOP_S):
+                    await assignment.close()
+                    await self._commit(consumer, assignment)
+                    for part in reversed(parts):
+                        await part.stop()
+            except TimeoutError:
+                _log.warning("stopped late", seconds=STOP_S)
+
+    async def _commit_until_stopped(self, consumer: AIOKafkaConsumer, assignment: Assignment) -> None:
+        stop = asyncio.create_task(self._stop.wait())
+        ended: set[asyncio.Future[Any]] = {stop, assignment.failure}
+        try:
+            while not stop.done():
+                await asyncio.wait(ended, timeout=COMMIT_S, return_when=asyncio.FIRST_COMPLETED)
+                if assignment.failure.done():
+                    assignment.failure.result()
+                await self._commit(consumer, assignment)
+        finally:
+            stop.cancel()
+
+    async def _commit(self, consumer: AIOKafkaConsumer, assignment: Assignment) -> None:
+        """Tell Kafka how far Redis is. For lag tools only, so a failure means nothing."""
+        ours = consumer.assignment()
+        offsets = {place: position for place, position in assignment.positions().items() if place in ours}
+        if offsets:
+            with contextlib.suppress(CommitFailedError, IllegalStateError, KafkaError):
+                await consumer.commit(offsets)
+
+    async def _until(self, state: State, step: Callable[[], Awaitable[object]]) -> bool:
+        """Repeat a step with back-off until the world allows it; False where we were told to stop before."""
+        tries = 0
+        while not self._stop.is_set():
+            try:
+                await step()
+                self.health.become("starting")
+                return True
+            except (KafkaError, StoreUnavailable, OSError) as error:
+                self.health.become(state, str(error))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)]):
+                    await self._stop.wait()
+            tries += 1
+        return False
+
+    async def _check_redis(self) -> None:
+        info: bytes = await self._store.command("INFO", "memory")
+        policy = next((line for line in info.decode().splitlines() if line.startswith("maxmemory_policy:")), "")
+        if policy not in ("", "maxmemory_policy:noeviction"):
+            raise Unusable(f"Redis has {policy}: it would drop ratings. Set maxmemory-policy to noeviction.")
+
+    async def _check_topics(self) -> None:
+        """The topic of matches must exist and keep every record; that of dead letters is made if missing."""
+        topic = self._settings.topic
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka)
+        try:
+            await admin.start()
+            (found,) = await admin.describe_topics([topic])
+            if found["error_code"]:
+                raise KafkaError(f"topic {topic!r} does not exist yet")
+            (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+            configured = {entry[0]: entry[1] for entry in answer.resources[0][4]}
+            if "compact" in configured.get("cleanup.policy", "delete"):
+                raise Unusable(f"Topic {topic!r} is compacted: it would drop matches. Set cleanup.policy to delete.")
+            partitions = found["partitions"]
+            letters = NewTopic(dead_letters_topic(topic), len(partitions), len(partitions[0]["replicas"]))
+            with contextlib.suppress(TopicAlreadyExistsError):
+                await admin.create_topics([letters])
+        finally:
+            await admin.close()

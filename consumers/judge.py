@@ -1,0 +1,132 @@
+"""Judges records: which are matches to rate, which are duplicates, which are dead letters and why. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Protocol
+from zlib import crc32
+
+import numpy as np
+
+from consumers.seen import NEW, REUSED, SeenIds
+from service.match import Match, check_ahead, decode, encode, is_slug
+from service.pools import Pool, configured
+from service.problems import Problem
+from service.store.partition import Anchor
+from service.store.rows import SEEN, Seen
+
+
+class Record(Protocol):
+    """What is read of a Kafka record; ``key`` and ``value`` may be missing, ``timestamp`` is in milliseconds."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What is to be done with records.
+
+    Attributes
+    ----------
+    records : sequence of Record
+        In order of offset.
+    found : list
+        For each record its match, the problem that makes it a dead letter, or None for a duplicate.
+    accepted : SEEN[n]
+        Ids of the matches among them.
+    """
+
+    records: Sequence[Record]
+    found: list[Match | Problem | None]
+    accepted: Seen
+
+
+class Judge:
+    """Knows what a record of one partition must be.
+
+    Parameters
+    ----------
+    partition : int
+        The partition.
+    partition_of : callable
+        Where a pool belongs.
+    """
+
+    def __init__(self, partition: int, partition_of: Callable[[str], int]) -> None:
+        self._partition = partition
+        self._partition_of = partition_of
+        # Memory for the pools of a partition: more of them than this only cost a little time.
+        self._pool_of_key = lru_cache(4096)(self._read_key)
+
+    def judge(self, records: Sequence[Record], seen: SeenIds) -> Verdicts:
+        """Judge records in order of offset; ids of those accepted are remembered in ``seen``.
+
+        A record of a past that ``seen`` already holds would be called a duplicate: judge each record once.
+        """
+        found: list[Match | Problem | None] = []
+        candidates: list[int] = []
+        matches: list[Match] = []
+        for index, record in enumerate(records):
+            try:
+                match = self._match(record)
+            except Problem as problem:
+                found.append(problem)
+            else:
+                found.append(match)
+                matches.append(match)
+                candidates.append(index)
+        entries = np.empty(len(matches), SEEN)
+        entries["offset"] = [records[index].offset for index in candidates]
+        digests = [blake2b(f"{match.pool}/{match.id}".encode(), digest_size=16).digest() for match in matches]
+        halves = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 2)
+        entries["high"], entries["low"] = halves[:, 0], halves[:, 1]
+        entries["content"] = [crc32(encode(match)) for match in matches]
+        outcomes = seen.admit(entries)
+        for place in np.flatnonzero(outcomes).tolist():
+            index = candidates[place]
+            match = matches[place]
+            if outcomes[place] == REUSED:
+                found[index] = Problem("id_reused", f"id: {match.id!r} of pool {match.pool!r} had another content")
+            else:
+                found[index] = None
+        return Verdicts(records, found, entries[outcomes == NEW])
+
+    def _match(self, record: Record) -> Match:
+        match = decode(record.value)
+        pool = self._pool_of_key(record.key)
+        if isinstance(pool, Problem):
+            raise pool
+        if match.pool != pool.name:
+            raise Problem("wrong_key", f"pool: the match is of {match.pool!r}, the record's key is {pool.name!r}")
+        check_ahead(match, record.timestamp)
+        for system in pool.systems:
+            if refusal := system.refusal(match.sides):
+                raise Problem("shape_not_taken", f"sides: {refusal}")
+        return match
+
+    def _read_key(self, key: bytes | None) -> Pool | Problem:
+        if key is None:
+            return Problem("wrong_key", "key: the record has none; it must be the pool's name")
+        try:
+            name = key.decode()
+        except UnicodeDecodeError:
+            return Problem("wrong_key", "key: not UTF-8; it must be the pool's name")
+        if not is_slug(name):
+            return Problem("wrong_key", f"key: {name[:128]!r} is no pool's name")
+        partition = self._partition_of(name)
+        if partition != self._partition:
+            return Problem("wrong_partition", f"key: {name!r} belongs in partition {partition}, not {self._partition}")
+        return configured(name)
+
+
+def anchor_of(record: Record) -> Anchor:
+    """What recognises a record when the log is read again."""
+    digest = blake2b(record.key or b"", digest_size=16)
+    digest.update(b"\0" if record.value is None else b"\1" + record.value)
+    return Anchor(record.offset, record.timestamp, digest.hexdigest())

@@ -1,0 +1,53 @@
+"""The ops port of parts that have no API: /livez, /readyz, /metrics."""
+
+from __future__ import annotations
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from consumers.health import Health
+
+
+def application(health: Health) -> Starlette:
+    """Build the three pages.
+
+    Parameters
+    ----------
+    health : Health
+        What /readyz shows: 200 where everything runs, else 503 with what it waits for.
+    """
+
+    async def livez(_: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def readyz(_: Request) -> Response:
+        return JSONResponse(health.report(), status_code=200 if health.ready else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
+
+
+class OpsServer(uvicorn.Server):
+    """A server that leaves signals to its owner.
+
+    Parameters
+    ----------
+    health : Health
+    host : str
+    port : int
+        0 takes a free one.
+    """
+
+    def __init__(self, health: Health, host: str, port: int) -> None:
+        super().__init__(
+            uvicorn.Config(application(health), host=host, port=port, log_config=None, access_log=False, lifespan="off")
+        )
+
+    def install_signal_handlers(self) -> None:
+        """Do nothing: SIGTERM stops the part, and the part stops this."""

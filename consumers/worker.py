@@ -1,0 +1,280 @@
+"""The owner of one partition: load, check the log, then fetch, prepare, apply, next.
+
+While Redis works on one batch the next is prepared; at most one script is unacknowledged. Any other position than
+the expected one, an error or no answer: what is in memory is dropped, the stored position read, and the log read
+again from there. What only an operator can decide stops this partition and no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from consumers.dead_letters import DeadLetters, DeadLettersUnavailable
+from consumers.health import Health
+from consumers.judge import Judge, anchor_of
+from consumers.partition import Batch, Partition
+from service.metrics import BATCH_RECORDS, BATCH_SECONDS, LAG, READABLE_SECONDS, RECORDS, REFUSALS
+from service.store.apply import Applied, Change, Moved, Refused, apply
+from service.store.connection import Store, StoreUnavailable
+from service.store.layout import Keys
+from service.store.partition import Loaded, load, read_fields
+
+POLL_MS: Final = 250
+FETCH_RECORDS: Final = 5_000
+IDLE_S: Final = 3.0
+"""An idle partition applies an empty range this often, so that a rollback of Redis is noticed there as well."""
+
+BACKOFF_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+_log = structlog.get_logger()
+
+
+class Doubt(Exception):
+    """Memory and Redis may differ; ``kind`` names the metric."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+
+
+class Undecided(Exception):
+    """Only an operator can say how this partition goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all workers of a process share."""
+
+    consumer: AIOKafkaConsumer
+    store: Store
+    letters: DeadLetters
+    health: Health
+    installation: str
+    batch: int
+    partition_of: Callable[[str, int], int]
+
+
+class Worker:
+    """Owns one partition until it is closed.
+
+    Parameters
+    ----------
+    place : TopicPartition
+        The partition.
+    around : Surroundings
+        The consumer, which must have the partition paused, and the rest.
+    """
+
+    def __init__(self, place: TopicPartition, around: Surroundings) -> None:
+        self.place = place
+        self.applied: int | None = None
+        """Position that Redis acknowledged; for lag tools."""
+        self._around = around
+        self._closing = asyncio.Event()
+        self._pending: asyncio.Task[None] | None = None
+        self._stored: int | None = None
+        self._failures = 0
+
+    def close(self) -> None:
+        """Ask the worker to end after what it is doing."""
+        self._closing.set()
+
+    async def run(self) -> None:
+        """Work until closed or until the partition is no longer ours."""
+        health, partition = self._around.health, self.place.partition
+        while not self._closing.is_set():
+            try:
+                health.partition(partition, "recovering" if self._failures else "starting")
+                await self._own()
+            except IllegalStateError:
+                break
+            except Undecided as stop:
+                health.partition(partition, "stopped", str(stop))
+                await self._closing.wait()
+            except Doubt as doubt:
+                REFUSALS.labels(doubt.kind).inc()
+                health.partition(partition, "recovering", str(doubt))
+            except StoreUnavailable as error:
+                REFUSALS.labels("no_answer").inc()
+                health.partition(partition, "waiting_for_redis", str(error))
+            except (KafkaError, DeadLettersUnavailable) as error:
+                health.partition(partition, "waiting_for_broker", str(error) or type(error).__name__)
+            finally:
+                await self._abandon()
+            await self._pause()
+        health.forget(partition)
+
+    async def _pause(self) -> None:
+        """Wait before the next try, longer each time it fails in a row."""
+        wait = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
+        self._failures += 1
+        try:
+            async with asyncio.timeout(wait):
+                await self._closing.wait()
+        except TimeoutError:
+            pass
+
+    async def _abandon(self) -> None:
+        """Leave no fetch and no script behind."""
+        if self._pending is not None:
+            await asyncio.gather(self._pending, return_exceptions=True)
+            self._pending = None
+        if self.place in self._around.consumer.assignment():
+            self._around.consumer.pause(self.place)
+
+    async def _own(self) -> None:
+        around, consumer = self._around, self._around.consumer
+        keys = Keys(around.installation, self.place.topic, self.place.partition)
+        loaded = await load(around.store, keys)
+        partitions = len(consumer.partitions_for_topic(self.place.topic) or ())
+        position = await self._check(loaded, partitions)
+        judge = Judge(self.place.partition, lambda pool: around.partition_of(pool, partitions))
+        partition = Partition(loaded, judge, partitions)
+        self._stored = self.applied = loaded.position
+        if loaded.anchor is None or loaded.anchor.offset < await self._edge(consumer.beginning_offsets):
+            consumer.seek(self.place, position)
+            consumer.resume(self.place)
+            records: Sequence[ConsumerRecord] = ()
+        else:
+            records = await self._verify(loaded, position)
+        around.health.partition(self.place.partition, "running")
+        await self._work(partition, position, records)
+
+    async def _edge(self, offsets: Callable[[list[TopicPartition]], object]) -> int:
+        found: dict[TopicPartition, int] = await offsets([self.place])  # type: ignore[misc]  # aiokafka has no types
+        return found[self.place]
+
+    async def _check(self, loaded: Loaded, partitions: int) -> int:
+        """Where to read on; raises where only an operator can say."""
+        if loaded.torn:
+            raise Undecided(f"torn: a script broke off on its way to {loaded.torn}; rebuild the partition")
+        if not loaded.readable:
+            raise Undecided(f"layout: stored in version {loaded.layout}; rebuild the partition or go back")
+        if loaded.partitions not in (None, partitions):
+            raise Undecided(
+                f"partitions: the topic had {loaded.partitions}, now {partitions}; pools would change their places: "
+                "use a new topic"
+            )
+        first = await self._edge(self._around.consumer.beginning_offsets)
+        end = await self._edge(self._around.consumer.end_offsets)
+        if loaded.position is None:
+            if first > 0:
+                raise Undecided(f"start: nothing is stored, but the log begins at {first}: its beginning is gone")
+            return 0
+        if end < loaded.position:
+            raise Undecided(f"log: it ends at {end}, before the position {loaded.position}: it was made again or cut")
+        if first > loaded.position:
+            raise Undecided(f"log: it begins at {first}, after the position {loaded.position}: records were lost")
+        return loaded.position
+
+    async def _verify(self, loaded: Loaded, position: int) -> Sequence[ConsumerRecord]:
+        """Read the last applied record again and compare; answers the records after it that came along."""
+        consumer, anchor = self._around.consumer, loaded.anchor
+        assert anchor is not None
+        consumer.seek(self.place, anchor.offset)
+        consumer.resume(self.place)
+        while not self._closing.is_set():
+            records = await self._fetch()
+            if records:
+                found = anchor_of(records[0])
+                if found != anchor:
+                    raise Undecided(
+                        f"log: offset {anchor.offset} is not the record that was applied, so this is another log"
+                    )
+                return [record for record in records if record.offset >= position]
+        return ()
+
+    async def _fetch(self) -> Sequence[ConsumerRecord]:
+        """Next records of this partition. Never cancelled: aiokafka would lose count of its callers."""
+        try:
+            found = await self._around.consumer.getmany(self.place, timeout_ms=POLL_MS, max_records=FETCH_RECORDS)
+        except OffsetOutOfRangeError as error:
+            raise Doubt("out_of_range", f"Kafka has no offset {error}") from error
+        records: Sequence[ConsumerRecord] = found.get(self.place, ())
+        return records
+
+    async def _work(self, partition: Partition, position: int, records: Sequence[ConsumerRecord]) -> None:
+        consumer = self._around.consumer
+        touched = time.monotonic()
+        while not self._closing.is_set():
+            end = max(position, await consumer.position(self.place))
+            if records or end > position or time.monotonic() - touched > IDLE_S:
+                await self._bring_in(partition, position, records, end)
+                position, touched = end, time.monotonic()
+            if self._pending is not None and self._pending.done():
+                await self._settle()
+            records = await self._fetch()
+        await self._settle()
+
+    async def _bring_in(self, partition: Partition, position: int, records: Sequence[ConsumerRecord], end: int) -> None:
+        batches = partition.cut(position, records, end, self._around.batch)
+        while not self._closing.is_set():
+            if partition.full:
+                await self._settle()
+                partition.clear()
+            begun = time.monotonic()
+            batch = next(batches, None)
+            if batch is None:
+                break
+            await self._prepare(partition, batch, begun)
+
+    async def _prepare(self, partition: Partition, batch: Batch, begun: float) -> None:
+        """Rate a batch, and send it once the one before is acknowledged."""
+        around = self._around
+        if wanted := partition.wanted():
+            # Before or after the unacknowledged batch; which of the two, Redis decides while we wait.
+            expected = {self._stored, self._stored if self._pending is None else batch.start}
+            fields = await read_fields(around.store, partition.keys, wanted)
+            if fields.position not in expected or fields.generation != partition.keys.generation:
+                raise Doubt("moved", f"Redis stands at {fields.position}, not at {self._stored}")
+            partition.fill(fields)
+        change = partition.rate(batch)
+        BATCH_SECONDS.labels("prepare").observe(time.monotonic() - begun)
+        await around.letters.send(self.place.partition, batch.letters)
+        await self._settle()
+        self._pending = asyncio.create_task(self._apply(partition.keys, change, batch))
+        # Let the script go out before this task turns to the next batch.
+        await asyncio.sleep(0)
+
+    async def _settle(self) -> None:
+        """Wait for the unacknowledged script, if there is one."""
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            await pending
+
+    async def _apply(self, keys: Keys, change: Change, batch: Batch) -> None:
+        begun = time.monotonic()
+        match await apply(self._around.store, keys, change):
+            case Applied():
+                self._note(change, batch, time.monotonic() - begun)
+            case Moved(position):
+                raise Doubt("moved", f"Redis stands at {position}, not at {change.start}")
+            case Refused(reason, detail):
+                REFUSALS.labels(reason).inc()
+                raise Undecided(f"{reason}: stored is {detail}; see docs/guarantees.md")
+
+    def _note(self, change: Change, batch: Batch, seconds: float) -> None:
+        self._stored = self.applied = change.end
+        self._failures = 0
+        partition = self.place.partition
+        BATCH_SECONDS.labels("apply").observe(seconds)
+        highwater = self._around.consumer.highwater(self.place)
+        if highwater is not None:
+            LAG.labels(partition).set(max(0, highwater - change.end))
+        if not batch.records:
+            return
+        BATCH_RECORDS.observe(len(batch.records))
+        READABLE_SECONDS.observe(max(0.0, time.time() - batch.records[0].timestamp / 1000))
+        RECORDS.labels("applied").inc(batch.applied)
+        RECORDS.labels("duplicate").inc(batch.duplicates)
+        for _, problem in batch.letters:
+            RECORDS.labels(problem.type.slug).inc()

@@ -1,0 +1,1 @@
+"""What is known, and answers when asked: matches, ratings, the store, the HTTP interface."""

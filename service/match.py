@@ -1,0 +1,302 @@
+"""Match: the one definition of what arrives, its JSON Schema and its checks.
+
+Kafka records, HTTP bodies and files are all read by `decode`, so all refuse the same things in the same words.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from functools import cache, lru_cache
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from service.problems import Problem, wrong_field
+
+NAME_BYTES: Final = 128
+MOST_SIDES: Final = 20_000
+MOST_PLAYERS: Final = 20_000
+MOST_ON_A_SIDE: Final = 100
+MOST_AHEAD_MS: Final = 86_400_000
+RECORD_BYTES: Final = 1 << 20
+EARLIEST_MS: Final = -62_135_596_800_000
+"""0001-01-01, where RFC 3339 begins."""
+LATEST_MS: Final = 253_402_300_799_999
+"""9999-12-31, where RFC 3339 ends."""
+
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_BYTES, description="1 to 128 bytes, no control characters")]
+Slug = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=NAME_BYTES,
+        description="letters, digits, '.', '_' and '-', at most 128",
+        extra_json_schema={"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"},
+    ),
+]
+
+
+class Side(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One or more players who share a place.
+
+    Attributes
+    ----------
+    players : tuple of str
+        1 to 100 names.
+    rank : int, optional
+        The place, 1 = best; sides of equal rank are tied.
+    score : float, optional
+        Points, higher is better; ranks follow from them. Every side has a rank or every side a score.
+    """
+
+    players: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=MOST_ON_A_SIDE)]
+    rank: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
+    score: Annotated[float, Meta(ge=-1e15, le=1e15)] | None = None
+
+
+class Match(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One result.
+
+    Attributes
+    ----------
+    id : str
+        Unique in its pool; the same id again is a duplicate.
+    pool : str
+        The ladder that the match belongs to; also the record's key.
+    at : int or str
+        When it was played: epoch milliseconds, or an RFC 3339 date or time (a date is its midnight in UTC).
+    sides : tuple of Side
+        2 to 20,000 sides with at most 20,000 players altogether, nobody twice.
+    type : str
+        ``match``.
+    weight : float, optional
+        How much the match counts; 1 by default.
+    home : int, optional
+        Index of the side that has the advantage of its home.
+    voter, matchup : str, optional
+        Who judged; which suggestion was played.
+    tags : tuple of str, optional
+        Free labels.
+    """
+
+    id: Name
+    pool: Slug
+    at: int | str
+    sides: Annotated[tuple[Side, ...], Meta(min_length=2, max_length=MOST_SIDES)]
+    type: Literal["match"] = "match"
+    weight: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    home: Annotated[int, Meta(ge=0, lt=MOST_SIDES)] | None = None
+    voter: Name | None = None
+    matchup: Name | None = None
+    tags: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
+
+
+_decoder = msgspec.json.Decoder(Match)
+_encoder = msgspec.json.Encoder()
+_RANKED_OR_SCORED: Final = ({-1}, {1})
+_slug = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_control = re.compile("[\x00-\x1f\x7f-\x9f]")
+_full_date = re.compile(r"\d{4}-\d{2}-\d{2}")
+_date_time = re.compile(r"(?i)\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:z|[+-]\d{2}:\d{2})")
+_where = re.compile(r"(.*) - at `(?:key in )?\$\.?(.*)`", re.DOTALL)
+
+
+def decode(value: bytes | None) -> Match:
+    """Read a match and check everything that can be checked without its surroundings.
+
+    Parameters
+    ----------
+    value : bytes or None
+        JSON in UTF-8.
+
+    Returns
+    -------
+    Match
+
+    Raises
+    ------
+    Problem
+        ``null_value``, ``record_too_large``, ``malformed`` or ``invalid_match``, with the field named.
+
+    Examples
+    --------
+    >>> match = decode(b'{"id": "1", "pool": "chess", "at": "2026-11-21", "sides":'
+    ...                b' [{"players": ["ann"], "rank": 1}, {"players": ["bob"], "rank": 2}]}')
+    >>> match.sides[0].players, match.at
+    (('ann',), 1795219200000)
+    """
+    if value is None:
+        raise Problem("null_value", "the record has no value")
+    if len(value) > RECORD_BYTES:
+        raise Problem("record_too_large", f"{len(value)} bytes are more than {RECORD_BYTES}")
+    try:
+        match = _decoder.decode(value)
+    except msgspec.ValidationError as error:
+        raise _located(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise Problem("malformed", str(error)) from None
+    except UnicodeDecodeError as error:
+        raise Problem("malformed", f"not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise Problem("malformed", "nested too deeply") from None
+    return checked(match)
+
+
+def checked(match: Match) -> Match:
+    """Check what the types alone cannot say.
+
+    Returns
+    -------
+    Match
+        The same, with ``at`` in epoch milliseconds.
+
+    Raises
+    ------
+    Problem
+        ``invalid_match``, with the field named.
+    """
+    sides = match.sides
+    names = [name for side in sides for name in side.players]
+    text = "".join(names)
+    # All but a few names are plain ASCII, whose bytes are as many as their characters.
+    if not (text.isascii() and text.isprintable() and match.id.isascii() and match.id.isprintable()):
+        _check_names(match)
+    if match.voter is not None or match.matchup is not None or match.tags:
+        _check_labels(match)
+    if not is_slug(match.pool):
+        raise _wrong("pool", f"{match.pool!r} is no slug", "letters, digits, '.', '_' and '-', a letter or digit first")
+    if len(set(names)) != len(names):
+        raise _name_twice(match)
+    if len(names) > MOST_PLAYERS:
+        raise _wrong("sides", f"{len(names)} players", f"at most {MOST_PLAYERS:,} players in a match")
+    if {(side.rank is None) - (side.score is None) for side in sides} not in _RANKED_OR_SCORED:
+        raise _rank_and_score(match)
+    if match.home is not None and match.home >= len(sides):
+        raise _wrong("home", f"{match.home} names no side", f"0 to {len(sides) - 1}")
+    at = match.at
+    if type(at) is str:
+        at = _parse_time(at)
+        match = msgspec.structs.replace(match, at=at)
+    if not EARLIEST_MS <= at <= LATEST_MS:  # type: ignore[operator]  # no longer a str
+        raise _wrong("at", f"{at} is outside the years 1 to 9999", "epoch milliseconds, not micro- or nanoseconds")
+    return match
+
+
+@lru_cache(1024)
+def is_slug(name: str) -> bool:
+    """Whether a name can be a pool's."""
+    return _slug.fullmatch(name) is not None
+
+
+def check_ahead(match: Match, timestamp: int) -> None:
+    """Refuse a match that says it was played more than a day after its record was made.
+
+    Parameters
+    ----------
+    match : Match
+        A checked match.
+    timestamp : int
+        The record's own, in epoch milliseconds.
+    """
+    at = match.at
+    assert isinstance(at, int), "checked"
+    if at > timestamp + MOST_AHEAD_MS:
+        raise _wrong(
+            "at",
+            f"{at - timestamp} ms after the record's own timestamp",
+            "at most one day ahead; check the producer's clock and the unit (milliseconds)",
+        )
+
+
+def encode(match: Match) -> bytes:
+    """Write a match as JSON; equal matches give equal bytes: fields in order, defaults left out."""
+    return _encoder.encode(match)
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a match, written from the definition above."""
+    return msgspec.json.schema(Match)
+
+
+def _wrong(field: str, problem: str, remedy: str) -> Problem:
+    return wrong_field("invalid_match", field, problem, remedy)
+
+
+def _located(message: str) -> Problem:
+    """Turn a decoder's message into a problem that names the field."""
+    found = _where.fullmatch(message)
+    text, field = found.groups() if found else (message, "")
+    if missing := re.fullmatch(r"Object missing required field `(\w+)`", text):
+        field = f"{field}.{missing[1]}" if field else missing[1]
+        text = "missing"
+    if field == "type":
+        text = text.replace("enum value", "type")
+        return _wrong("type", text, "'match' is the only type")
+    return _wrong(field, text, "see /schemas/match.json")
+
+
+def _check_names(match: Match) -> None:
+    _check_name("id", match.id)
+    for i, side in enumerate(match.sides):
+        for j, name in enumerate(side.players):
+            _check_name(f"sides[{i}].players[{j}]", name)
+
+
+def _check_labels(match: Match) -> None:
+    for field, text in (("voter", match.voter), ("matchup", match.matchup)):
+        if text is not None:
+            _check_name(field, text)
+    for index, tag in enumerate(match.tags):
+        _check_name(f"tags[{index}]", tag)
+
+
+def _check_name(field: str, name: str) -> None:
+    if len(name.encode()) > NAME_BYTES:
+        raise _wrong(field, f"{len(name.encode())} bytes", f"1 to {NAME_BYTES} bytes of UTF-8")
+    if found := _control.search(name):
+        raise _wrong(field, f"control character U+{ord(found[0]):04X}", "no control characters")
+
+
+def _name_twice(match: Match) -> Problem:
+    seen: dict[str, int] = {}
+    for i, side in enumerate(match.sides):
+        for j, name in enumerate(side.players):
+            if name in seen:
+                where = "one side" if seen[name] == i else "two sides"
+                return _wrong(f"sides[{i}].players[{j}]", f"stands twice on {where}: {name!r}", "name each player once")
+            seen[name] = i
+    raise AssertionError("called for a match that names nobody twice")
+
+
+def _rank_and_score(match: Match) -> Problem:
+    remedy = "a rank on every side, or a score on every side"
+    ranked = match.sides[0].rank is not None
+    for index, side in enumerate(match.sides):
+        if (side.rank is None) == (side.score is None):
+            what = "has neither rank nor score" if side.rank is None else "has a rank and a score"
+        elif (side.rank is not None) != ranked:
+            what = "has a score where others have ranks" if ranked else "has a rank where others have scores"
+        else:
+            continue
+        return _wrong(f"sides[{index}]", what, remedy)
+    raise AssertionError("called for a match that has ranks or scores throughout")
+
+
+@lru_cache(4096)
+def _parse_time(text: str) -> int:
+    remedy = "an RFC 3339 date or time such as 2026-11-21 or 2026-11-21T10:00:00Z, or epoch milliseconds"
+    try:
+        if _full_date.fullmatch(text):
+            day = date.fromisoformat(text)
+            moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        elif _date_time.fullmatch(text):
+            moment = datetime.fromisoformat(text.upper())
+        else:
+            raise ValueError("neither a date nor a time with its zone")
+    except ValueError as error:
+        raise _wrong("at", f"{text[:64]!r}: {error}", remedy) from None
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000

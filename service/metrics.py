@@ -1,0 +1,43 @@
+"""Every metric of the service, typed, declared once. No player's name is ever a label."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECORDS: Final = Counter(
+    "standings_records",
+    "Records brought in, by what became of them: applied, duplicate, or the reason of the dead letter.",
+    ["outcome"],
+)
+BATCH_RECORDS: Final = Histogram(
+    "standings_batch_records", "Records in an applied batch.", buckets=(0, 1, 10, 100, 500, 1000, 2000, 5000)
+)
+BATCH_SECONDS: Final = Histogram(
+    "standings_batch_seconds",
+    "Time of a batch by step: prepare is decoding, rating and packing; apply is the answer of Redis.",
+    ["step"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+LAG: Final = Gauge(
+    "standings_lag_records", "Records between the applied position and the end of the log.", ["partition"]
+)
+READABLE_SECONDS: Final = Histogram(
+    "standings_event_to_readable_seconds",
+    "From the timestamp of a batch's oldest record until its ratings could be read.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+)
+REFUSALS: Final = Counter(
+    "standings_guard_refusals",
+    "Batches that the guard in Redis kept out or whose answer was lost, by kind.",
+    ["kind"],
+)
+REBALANCES: Final = Counter("standings_rebalances", "Assignments of partitions to this process.")
+PARTITIONS: Final = Gauge("standings_partitions", "Partitions of this process by state.", ["state"])
+REQUEST_SECONDS: Final = Histogram(
+    "standings_request_seconds",
+    "Time of an API request by route and status.",
+    ["route", "status"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)

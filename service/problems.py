@@ -1,0 +1,110 @@
+"""Every problem that a user can meet: the HTTP answers and the dead letters share this list.
+
+A problem has a slug, an HTTP status, a title and a remedy; ``Problem`` is the exception that carries
+one of them together with the fields that are wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """One entry of the list.
+
+    Attributes
+    ----------
+    slug : str
+        Name in ``/problems/{slug}`` and in the ``reason`` header of a dead letter.
+    status : int
+        HTTP status of an answer with this problem. Dead letters use the same entry.
+    title : str
+        What is wrong, in one line.
+    remedy : str
+        What to do about it.
+    """
+
+    slug: str
+    status: int
+    title: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field of a match or a request.
+
+    Attributes
+    ----------
+    field : str
+        Path of the field, such as ``sides[1].players[0]``; empty for the whole.
+    problem : str
+        What is wrong with it.
+    remedy : str
+        What would be right.
+    """
+
+    field: str
+    problem: str
+    remedy: str
+
+
+PROBLEMS: dict[str, ProblemType] = {
+    entry.slug: entry
+    for entry in (
+        ProblemType("malformed", 400, "Not readable", "Send well-formed JSON in UTF-8; use cursors as given."),
+        ProblemType("no_key", 401, "A key is needed", "Send the header 'Authorization: Bearer KEY'."),
+        ProblemType("not_found", 404, "No such page", "See /openapi.json for the paths that exist."),
+        ProblemType("unknown_pool", 404, "No match of this pool was seen", "GET /v1/pools lists the pools."),
+        ProblemType("unknown_player", 404, "No match of this player was seen", "Check the spelling; case counts."),
+        ProblemType("unknown_name", 404, "No such name", "The detail lists the names that are known."),
+        ProblemType("method_not_allowed", 405, "This path does not take the method", "See the Allow header."),
+        ProblemType("cursor_expired", 410, "The list was rebuilt since this page", "Begin again at the first page."),
+        ProblemType("invalid_parameter", 422, "A parameter cannot be used", "See the field and its remedy."),
+        ProblemType("invalid_match", 422, "A match cannot be used", "See the field and its remedy."),
+        ProblemType("shape_not_taken", 422, "The rating system does not take such a match", "See the detail."),
+        ProblemType("id_reused", 422, "An id was used for another match", "Give each match an id of its own."),
+        ProblemType("wrong_key", 422, "The record's key is not its pool", "Use the pool's name as the record's key."),
+        ProblemType(
+            "wrong_partition",
+            422,
+            "The record is not in its pool's partition",
+            "Let the producer choose the partition by the key, with the partitioner that ingest is set to.",
+        ),
+        ProblemType("record_too_large", 422, "A record is larger than 1 MiB", "Split the match or shorten names."),
+        ProblemType("null_value", 422, "A record has no value", "Send a match; a match cannot be deleted."),
+        ProblemType("internal", 500, "A fault of the service", "Report it with the trace id."),
+        ProblemType("redis_unavailable", 503, "Redis does not answer", "Try again later."),
+    )
+}
+
+
+class Problem(Exception):
+    """A problem met by a user of the service.
+
+    Parameters
+    ----------
+    slug : str
+        A key of ``PROBLEMS``.
+    detail : str
+        What is wrong in this case.
+    errors : tuple of FieldError
+        The fields concerned, if any.
+
+    Examples
+    --------
+    >>> Problem("null_value", "offset 3 has no value").type.status
+    422
+    """
+
+    def __init__(self, slug: str, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail)
+        self.type = PROBLEMS[slug]
+        self.detail = detail
+        self.errors = errors
+
+
+def wrong_field(slug: str, field: str, problem: str, remedy: str) -> Problem:
+    """Build the problem of one wrong field; its detail names the field."""
+    return Problem(slug, f"{field}: {problem}" if field else problem, (FieldError(field, problem, remedy),))

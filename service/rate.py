@@ -1,0 +1,174 @@
+"""Predict, update and score one batch of matches under one rating system.
+
+The one step that ingest, ``standings rate`` and ``standings evaluate`` share. Pure: arrays in, arrays out.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numba
+import numpy as np
+
+from service.columns import Floats, Matches
+from service.ratings import RatingSystem
+
+MATCHES: Final = 0
+WON: Final = 1
+TIED: Final = 2
+LAST_AT: Final = 3
+TALLY_COLUMNS: Final = ("matches", "won", "tied", "last_at")
+"""What is kept of a player under every system: won = alone in first place, tied = shares it."""
+
+BINS: Final = 10
+SCORED: Final = 0
+LOG_LOSS: Final = 1
+BRIER: Final = 2
+DECIDED: Final = 3
+RIGHT: Final = 4
+FIRST_BIN: Final = 5
+SCORE_COLUMNS: Final = 5 + 3 * BINS
+"""Sums over scored matches: count, log-loss, Brier; count of decided ones, how many of them were foreseen;
+then for each tenth of predicted chance its weight, the sum of the chances and the sum of the results."""
+
+DAY_MS: Final = 86_400_000.0
+LEAST_CHANCE: Final = 1e-15
+
+
+class Table(NamedTuple):
+    """The state of one pool under one rating system.
+
+    Attributes
+    ----------
+    tallies : float64[n, 4]
+        ``TALLY_COLUMNS`` of each player.
+    skills : float64[n, len(skill_columns)]
+        The system's row of each player.
+    pool : float64[len(pool_columns)]
+        The system's row of the pool.
+    scores : float64[SCORE_COLUMNS]
+        How well the system predicted so far.
+    """
+
+    tallies: Floats
+    skills: Floats
+    pool: Floats
+    scores: Floats
+
+
+def empty(system: RatingSystem, players: int) -> Table:
+    """Table of a pool that has not seen a match, with room for ``players`` newcomers."""
+    return Table(
+        tallies=np.zeros((players, len(TALLY_COLUMNS))),
+        skills=np.tile(system.newcomer(), (players, 1)),
+        pool=system.opening(),
+        scores=np.zeros(SCORE_COLUMNS),
+    )
+
+
+def rate(system: RatingSystem, matches: Matches, table: Table) -> None:
+    """Rate matches in order: count them, predict and update each, score the predictions. In place.
+
+    Parameters
+    ----------
+    system : RatingSystem
+        Must take every match; see `RatingSystem.refusal`.
+    matches : Matches
+        At least one, in the order of the log. Nobody stands twice in one.
+    table : Table
+        Rows that ``matches.player`` points into.
+
+    Examples
+    --------
+    >>> from service.columns import lay_out
+    >>> from service.match import Match, Side
+    >>> from service.ratings import create
+    >>> elo, match = create("elo"), Match("1", "chess", 0, (Side(("ann",), rank=1), Side(("bob",), rank=2)))
+    >>> table = empty(elo, 2)
+    >>> rate(elo, lay_out([match], [0, 1]), table)
+    >>> table.skills[:, 0].tolist(), table.tallies[:, :3].tolist()
+    ([1516.0, 1484.0], [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    """
+    rest = np.empty(len(matches.player))
+    location, variance = np.empty(len(matches.rank)), np.empty(len(matches.rank))
+    _count(matches, table.tallies, rest)
+    system.update(matches, rest, table.skills, table.pool, location, variance)
+    _score(matches, location, variance, system.link == "normal", table.scores)
+
+
+@numba.njit(cache=True)
+def _count(matches: Matches, tallies: Floats, rest: Floats) -> None:
+    for match in range(len(matches.at)):
+        first, end = matches.side_start[match], matches.side_start[match + 1]
+        best = matches.rank[first]
+        leaders = 0
+        for side in range(first, end):
+            if matches.rank[side] < best:
+                best, leaders = matches.rank[side], 1
+            elif matches.rank[side] == best:
+                leaders += 1
+        at = float(matches.at[match])
+        for side in range(first, end):
+            for slot in range(matches.player_start[side], matches.player_start[side + 1]):
+                row = tallies[matches.player[slot]]
+                new = row[MATCHES] == 0.0
+                rest[slot] = 0.0 if new else max(0.0, at - row[LAST_AT]) / DAY_MS
+                row[LAST_AT] = at if new else max(at, row[LAST_AT])
+                row[MATCHES] += 1.0
+                if matches.rank[side] == best:
+                    row[WON if leaders == 1 else TIED] += 1.0
+
+
+@numba.njit(cache=True)
+def _chance(location: Floats, variance: Floats, i: int, q: int, normal: bool) -> float:
+    x = (location[i] - location[q]) / math.sqrt(variance[i] + variance[q])
+    chance = 0.5 * math.erfc(-x / math.sqrt(2.0)) if normal else 1.0 / (1.0 + math.exp(-x))
+    return min(max(chance, LEAST_CHANCE), 1.0 - LEAST_CHANCE)
+
+
+@numba.njit(cache=True)
+def _score(matches: Matches, location: Floats, variance: Floats, normal: bool, scores: Floats) -> None:
+    """Two sides: expected score against result, a tie being one half. More: the mean over untied pairs."""
+    for match in range(len(matches.at)):
+        first, end = matches.side_start[match], matches.side_start[match + 1]
+        pairs = 0
+        log_loss = brier = right = 0.0
+        for i in range(first, end - 1):
+            for q in range(i + 1, end):
+                tied = matches.rank[i] == matches.rank[q]
+                if tied and end - first > 2:
+                    continue
+                chance = _chance(location, variance, i, q, normal)
+                result = 0.5 if tied else 1.0 if matches.rank[i] < matches.rank[q] else 0.0
+                pairs += 1
+                log_loss -= result * math.log(chance) + (1.0 - result) * math.log(1.0 - chance)
+                brier += (chance - result) * (chance - result)
+                if not tied:
+                    right += 0.5 if chance == 0.5 else 1.0 if (chance > 0.5) == (result > 0.5) else 0.0
+        if pairs == 0:
+            continue
+        scores[SCORED] += 1.0
+        scores[LOG_LOSS] += log_loss / pairs
+        scores[BRIER] += brier / pairs
+        if end - first > 2 or matches.rank[first] != matches.rank[first + 1]:
+            scores[DECIDED] += 1.0
+            scores[RIGHT] += right / pairs
+        for i in range(first, end - 1):
+            for q in range(i + 1, end):
+                tied = matches.rank[i] == matches.rank[q]
+                if tied and end - first > 2:
+                    continue
+                chance = _chance(location, variance, i, q, normal)
+                result = 0.5 if tied else 1.0 if matches.rank[i] < matches.rank[q] else 0.0
+                # Both sides of the pair, half each, so that which one is listed first cannot matter.
+                _bin(scores, chance, result, 0.5 / pairs)
+                _bin(scores, 1.0 - chance, 1.0 - result, 0.5 / pairs)
+
+
+@numba.njit(cache=True)
+def _bin(scores: Floats, chance: float, result: float, weight: float) -> None:
+    place = FIRST_BIN + 3 * min(BINS - 1, int(chance * BINS))
+    scores[place] += weight
+    scores[place + 1] += weight * chance
+    scores[place + 2] += weight * result

@@ -1,0 +1,36 @@
+"""Sums and orders that do not depend on how a match happens to list its sides and players.
+
+Floating-point sums change in their last bits with the order of their terms. Whatever a system sums over
+the players of a side or the sides of a match, it sums in the order that these give.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from service.columns import Floats, Integers
+
+
+@numba.njit(cache=True)
+def sorted_sum(values: Floats) -> float:
+    """Sum from the smallest to the largest, one by one (NumPy's own sum pairs its terms)."""
+    ordered = np.sort(values)
+    total = 0.0
+    for value in ordered:
+        total += value
+    return total
+
+
+@numba.njit(cache=True)
+def strongest_first(location: Floats, rank: Integers, variance: Floats) -> Integers:
+    """Indices of sides by location from the highest, then by rank, then by variance.
+
+    Sides that are equal in all three are interchangeable, so any order of them gives the same sums.
+    """
+    if len(location) == 2:
+        swap = location[1] > location[0]
+        return np.array([1, 0]) if swap else np.array([0, 1])
+    order = np.argsort(variance, kind="mergesort")
+    order = order[np.argsort(rank[order], kind="mergesort")]
+    return order[np.argsort(-location[order], kind="mergesort")]

@@ -1,0 +1,45 @@
+"""Addresses, names and secrets, from the command line or from ``STANDINGS_*`` in the environment."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.partitioner import Partitioner
+
+TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
+
+
+class Settings(BaseSettings):
+    """What every part of the service must be told; all of it has a default.
+
+    Attributes
+    ----------
+    kafka : str
+        ``HOST:PORT`` of the brokers, separated by commas.
+    redis : SecretStr
+        URL of Redis or Valkey; it may hold a password.
+    topic, group : str
+        The topic of matches; the consumer group of ingest.
+    installation : str
+        First part of every key, so that several installations can share a Redis.
+    partitioner : {"murmur2", "crc32"}
+        How the producers choose a partition by key.
+    batch : int
+        Most records that are applied together.
+    key : SecretStr, optional
+        The key that clients of the API must show; needed to listen beyond this machine.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="STANDINGS_", frozen=True, extra="ignore")
+
+    kafka: str = "127.0.0.1:9092"
+    redis: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    topic: TopicName = "matches"
+    group: str = "standings"
+    installation: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "standings"
+    partitioner: Partitioner = "murmur2"
+    batch: Annotated[int, Field(ge=1, le=5_000)] = 5_000
+    key: SecretStr | None = None

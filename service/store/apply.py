@@ -1,0 +1,113 @@
+"""The writing side: one range of offsets into Redis, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from service.store.connection import Argument, Store
+from service.store.layout import LAYOUT, Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One command on one key, repeated over a flat list of items.
+
+    Attributes
+    ----------
+    key : str
+        A key of the partition.
+    command : {"HSET", "HDEL", "ZADD"}
+        What is done.
+    items : sequence
+        ``field, value`` or ``field`` or ``score, member``, one after the other; never empty.
+    """
+
+    key: str
+    command: Literal["HSET", "HDEL", "ZADD"]
+    items: Sequence[Argument]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Everything that one range of offsets changes.
+
+    Attributes
+    ----------
+    start : int or None
+        Position that must be stored for the change to fit; None where the partition is new.
+    end : int
+        Position afterwards.
+    fingerprints : mapping
+        ``pool/system`` to digest, compared where stored and stored where not.
+    state : mapping
+        Further fields of the state: the anchor, counts.
+    sections : sequence of Section
+        The writes.
+    """
+
+    start: int | None
+    end: int
+    fingerprints: Mapping[str, str]
+    state: Mapping[str, Argument]
+    sections: Sequence[Section]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The change is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Nothing was written: the partition stands elsewhere."""
+
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was written, and nothing may be until an operator decides."""
+
+    reason: Literal["torn", "layout", "generation", "fingerprint"]
+    detail: str
+
+
+def position_of(text: bytes) -> int | None:
+    """Read a stored position; empty where there is none."""
+    return int(text) if text else None
+
+
+async def apply(store: Store, keys: Keys, change: Change) -> Applied | Moved | Refused:
+    """Bring a change into Redis.
+
+    Raises
+    ------
+    StoreUnavailable
+        No answer, or an error; whether the change is in is not known. Read the position again.
+    """
+    names = [keys.live, keys.state, keys.fingerprints]
+    arguments: list[Argument] = [
+        LAYOUT,
+        keys.generation,
+        "" if change.start is None else change.start,
+        change.end,
+    ]
+    for pairs in (change.fingerprints, change.state):
+        arguments.append(len(pairs))
+        for pair in pairs.items():
+            arguments += pair
+    width = {"HSET": 2, "HDEL": 1, "ZADD": 2}
+    for section in change.sections:
+        names.append(section.key)
+        arguments += (len(names), section.command, len(section.items) // width[section.command])
+        arguments += section.items
+    answer = await store.run("apply_batch", names, arguments)
+    match answer[0]:
+        case b"applied":
+            return Applied()
+        case b"moved":
+            return Moved(position_of(answer[1]))
+        case _:
+            return Refused(answer[1].decode(), answer[2].decode())

@@ -1,0 +1,94 @@
+"""Every key in Redis: its type, what it holds, who writes it.
+
+All keys of a partition share one hash tag, ``{installation/topic/partition}``, so they lie in one slot and
+one script may touch them together. All but ``live`` carry a generation, so that a partition can be built
+again beside the one that is read, and switched in by one write.
+
+===================  ======  =========================================================================
+key after the tag    type    holds
+===================  ======  =========================================================================
+live                 string  the generation that is read; absent means 1. Written by operators alone
+G/state              hash    position, layout, torn, partitions, the anchor, counts of records
+G/fingerprints       hash    ``pool/system`` -> digest of what decides its numbers
+G/pools              zset    names of the pools, all of score 0, for paging in order
+G/totals             hash    pool -> matches, revision, last match: `service.store.rows.Totals`
+G/learned            hash    ``pool/system`` -> the pool's row, then the prediction scores
+G/seen               hash    block -> ids of accepted matches: `service.store.rows.SEEN`
+G/rows/pool/system   hash    player -> tallies, then skills, as packed floats
+G/board/pool/system  zset    player, by the board's value
+===================  ======  =========================================================================
+
+All of ``G/`` is written by ``apply_batch.lua`` alone and is a function of the partition's records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+LAYOUT: Final = "1"
+"""Version of all that is written above and of the row formats."""
+
+FIRST_GENERATION: Final = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Names the keys of one partition in one generation.
+
+    Examples
+    --------
+    >>> Keys("standings", "matches", 3).state
+    '{standings/matches/3}/1/state'
+    """
+
+    installation: str
+    topic: str
+    partition: int
+    generation: str = FIRST_GENERATION
+
+    @property
+    def live(self) -> str:
+        """Key of the generation that is read."""
+        return f"{{{self.installation}/{self.topic}/{self.partition}}}/live"
+
+    def _key(self, rest: str) -> str:
+        return f"{{{self.installation}/{self.topic}/{self.partition}}}/{self.generation}/{rest}"
+
+    @property
+    def state(self) -> str:
+        """Position, layout, torn mark, anchor, counts."""
+        return self._key("state")
+
+    @property
+    def fingerprints(self) -> str:
+        """What decided each pool's numbers."""
+        return self._key("fingerprints")
+
+    @property
+    def pools(self) -> str:
+        """Names of the pools."""
+        return self._key("pools")
+
+    @property
+    def totals(self) -> str:
+        """Totals of each pool."""
+        return self._key("totals")
+
+    @property
+    def learned(self) -> str:
+        """What each system learned about a pool as a whole."""
+        return self._key("learned")
+
+    @property
+    def seen(self) -> str:
+        """Ids of accepted matches."""
+        return self._key("seen")
+
+    def rows(self, pool: str, system: str) -> str:
+        """Players' rows."""
+        return self._key(f"rows/{pool}/{system}")
+
+    def board(self, pool: str, system: str) -> str:
+        """Players in order."""
+        return self._key(f"board/{pool}/{system}")

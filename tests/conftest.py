@@ -1,0 +1,88 @@
+"""What the tests share: real servers, real data, names of their own, and no silent skip."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from standings.embedded import KafkaServer, ValkeyServer, ensure_jars, home
+
+ROOT = Path(__file__).resolve().parents[1]
+NO_SKIP = bool(os.environ.get("STANDINGS_NO_SKIP"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where nothing may be skipped, a skipped test has failed; an expected failure is no skip."""
+    report = yield
+    if NO_SKIP and report.skipped and not hasattr(report, "wasxfail"):
+        _fail(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Say the same of a whole module that skips itself."""
+    report = yield
+    if NO_SKIP and report.skipped:
+        _fail(report)
+    return report
+
+
+def _fail(report: pytest.TestReport | pytest.CollectReport) -> None:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = f"skipped where nothing may be (STANDINGS_NO_SKIP is set): {reason}"
+
+
+@pytest.fixture(scope="session")
+def jars() -> tuple[Path, ...]:
+    """Kafka's jars, fetched at the first run."""
+    return ensure_jars(home() / "jars")
+
+
+@pytest.fixture(scope="session")
+def kafka(jars: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """One Kafka for the whole run; a test that ends or fills it starts its own."""
+    with KafkaServer(tmp_path_factory.mktemp("kafka"), jars) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One Valkey for the whole run; a test that ends or fills it starts its own."""
+    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=["valkey", "redis"])
+def redis_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ValkeyServer]:
+    """Each store in turn: the embedded Valkey, and the machine's own redis-server."""
+    if request.param == "valkey":
+        yield request.getfixturevalue("valkey")
+        return
+    binary = os.environ.get("STANDINGS_REDIS_SERVER") or shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("no redis-server on PATH or in STANDINGS_REDIS_SERVER")
+    with ValkeyServer(tmp_path_factory.mktemp("redis"), binary=binary) as server:
+        yield server
+
+
+@pytest.fixture
+def unique() -> Callable[[str], str]:
+    """Make names (topics, groups, installations) that no other test has: ``unique("matches")``."""
+    return lambda prefix: f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Give the folder of real match data, which lies beside the checkout and not in it."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no folder ../shared/data beside the checkout")
+    return folder
