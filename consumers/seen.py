@@ -64,7 +64,7 @@ class SeenIds:
         """
         if not len(entries):
             return np.empty(0, np.int64)
-        if 2 * (self._used + len(entries)) > len(self._table):
+        if 4 * (self._used + len(entries)) > 3 * len(self._table):
             live = self._table[self._table["offset"] >= max(0, int(entries["offset"][0]) - self._window)]
             self._rebuild(live, len(entries))
         outcomes = np.empty(len(entries), np.int64)
@@ -105,7 +105,7 @@ class SeenIds:
 
     def _rebuild(self, live: Seen, more: int) -> None:
         size = 1024
-        while size < 4 * (len(live) + more):
+        while size < 2 * (len(live) + more):
             size *= 2
         self._table = np.zeros(size, SEEN)
         self._table["offset"] = -1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -30,6 +30,9 @@ from service.store.partition import Loaded, load, read_fields
 
 POLL_MS: Final = 250
 FETCH_RECORDS: Final = 5_000
+VERIFY_S: Final = 300.0
+"""The log is compared with the anchor this often, and at every assignment and after every error."""
+
 IDLE_S: Final = 3.0
 """An idle partition applies an empty range this often, so that a rollback of Redis is noticed there as well."""
 
@@ -91,10 +94,11 @@ class Worker:
     async def run(self) -> None:
         """Work until closed or until the partition is no longer ours."""
         health, partition = self._around.health, self.place.partition
+        health.partition(partition, "starting")
         while not self._closing.is_set():
             try:
-                health.partition(partition, "recovering" if self._failures else "starting")
                 await self._own()
+                continue
             except IllegalStateError:
                 break
             except Undecided as stop:
@@ -112,6 +116,7 @@ class Worker:
                 await self._abandon()
             await self._pause()
         health.forget(partition)
+        LAG.remove(str(partition))
 
     async def _pause(self) -> None:
         """Wait before the next try, longer each time it fails in a row."""
@@ -136,6 +141,8 @@ class Worker:
         keys = Keys(around.installation, self.place.topic, self.place.partition)
         loaded = await load(around.store, keys)
         partitions = len(consumer.partitions_for_topic(self.place.topic) or ())
+        if not partitions:
+            raise KafkaError(f"topic {self.place.topic!r} is not known to the broker")
         position = await self._check(loaded, partitions)
         judge = Judge(self.place.partition, lambda pool: around.partition_of(pool, partitions))
         partition = Partition(loaded, judge, partitions)
@@ -159,9 +166,13 @@ class Worker:
             raise Undecided(f"torn: a script broke off on its way to {loaded.torn}; rebuild the partition")
         if not loaded.readable:
             raise Undecided(f"layout: stored in version {loaded.layout}; rebuild the partition or go back")
-        if loaded.partitions not in (None, partitions):
+        stored = loaded.partitions
+        if stored is None and self.place.partition > 0:
+            # A partition that was added has nothing stored; the first one remembers how many there were.
+            stored = (await load(self._around.store, replace(loaded.keys, partition=0))).partitions
+        if stored not in (None, partitions):
             raise Undecided(
-                f"partitions: the topic had {loaded.partitions}, now {partitions}; pools would change their places: "
+                f"partitions: the topic had {stored}, now {partitions}; pools would change their places: "
                 "use a new topic"
             )
         first = await self._edge(self._around.consumer.beginning_offsets)
@@ -204,8 +215,8 @@ class Worker:
 
     async def _work(self, partition: Partition, position: int, records: Sequence[ConsumerRecord]) -> None:
         consumer = self._around.consumer
-        touched = time.monotonic()
-        while not self._closing.is_set():
+        begun = touched = time.monotonic()
+        while not self._closing.is_set() and time.monotonic() - begun < VERIFY_S:
             end = max(position, await consumer.position(self.place))
             if records or end > position or time.monotonic() - touched > IDLE_S:
                 await self._bring_in(partition, position, records, end)

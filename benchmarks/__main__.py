@@ -1,0 +1,25 @@
+"""Runs the benchmarks: ``make bench``, or ``make bench ARGS="pipeline --matches 200000 --rounds 1"``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from benchmarks import kernels, pipeline
+
+
+def main() -> None:
+    """Run what is named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="*", choices=("kernels", "pipeline", []), help="which ones; all by default")
+    parser.add_argument("--matches", type=int, default=600_000, help="matches in the pipeline's topic (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is run (%(default)s)")
+    chosen = parser.parse_args()
+    if not chosen.what or "kernels" in chosen.what:
+        kernels.run(chosen.rounds)
+    if not chosen.what or "pipeline" in chosen.what:
+        asyncio.run(pipeline.run(chosen.matches, chosen.rounds))
+
+
+if __name__ == "__main__":
+    main()

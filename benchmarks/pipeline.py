@@ -1,0 +1,108 @@
+"""Kafka to Redis, whole: ingest beside a pipeline that does nothing but move bytes, and beside a naive loop.
+
+The yardsticks lie beside the checkout and are run in place; where they are missing, only ingest is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.report import figure, ratio
+from service.store.connection import Store
+from service.store.layout import Keys
+from service.store.partition import load
+from standings.embedded import KafkaServer, ValkeyServer, ensure_jars, home
+
+PARTITIONS = 4
+PLAYERS = 100_000
+NAIVE_MATCHES = 20_000
+YARDSTICKS = Path(__file__).resolve().parents[2] / "shared" / "benchmarks"
+
+
+async def run(matches: int, rounds: int) -> None:
+    """Print matches a second, ratios within each round, and the memory of a player in Redis."""
+    if not YARDSTICKS.is_dir():
+        print("pipeline: skipped, for ../shared/benchmarks, which fills the topic, is not there")
+        return
+    print(f"pipeline: {matches:,} matches, {PLAYERS:,} players a pool, {PARTITIONS} partitions: median, least to most")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        KafkaServer(Path(folder, "kafka"), ensure_jars(home() / "jars")) as kafka,
+        ValkeyServer(Path(folder, "valkey")) as valkey,
+    ):
+        bootstrap, port = kafka.bootstrap, str(valkey.port)
+        _yardstick("feed.py", bootstrap, "ours", str(matches), str(PARTITIONS), str(PLAYERS), "players")
+        _yardstick("feed.py", bootstrap, "theirs", str(matches), str(PARTITIONS), str(PLAYERS))
+        ours, null, naive, bytes_each = [], [], [], []
+        for number in range(rounds):
+            rate, size = await _ingest(bootstrap, valkey.url, f"round{number}", matches)
+            ours.append(rate)
+            bytes_each.append(size)
+            null.append(_rate("null_pipeline.py", bootstrap, "theirs", str(PARTITIONS), str(matches), port))
+            naive.append(_rate("naive.py", bootstrap, "theirs", str(PARTITIONS), str(NAIVE_MATCHES), port))
+    figure("ingest", ours, "matches/s")
+    figure("null pipeline", null, "matches/s")
+    figure("naive loop", naive, "matches/s")
+    ratio("ingest / null pipeline", ours, null)
+    ratio("ingest / naive loop", ours, naive)
+    figure("Redis: row and board entry", bytes_each, "B/player")
+
+
+def _yardstick(script: str, *arguments: str) -> str:
+    command = [sys.executable, YARDSTICKS / script, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def _rate(script: str, *arguments: str) -> float:
+    found = re.search(r"([\d,]+) matches/s", _yardstick(script, *arguments))
+    assert found, f"{script} printed no rate"
+    return float(found[1].replace(",", ""))
+
+
+async def _ingest(kafka: str, redis: str, installation: str, matches: int) -> tuple[float, float]:
+    """Matches a second from the first applied batch to the last, and bytes a player."""
+    store = Store(redis)
+    keys = [Keys(installation, "ours", partition) for partition in range(PARTITIONS)]
+    command = [sys.executable, "-m", "standings", "ingest", "--kafka", kafka, "--redis", redis, "--topic", "ours"]
+    settings = {"STANDINGS_GROUP": installation, "STANDINGS_INSTALLATION": installation}
+    process = subprocess.Popen([*command, "--ops-port", "0"], env=os.environ | settings, stderr=subprocess.DEVNULL)
+    try:
+        first, before = 0.0, 0
+        while True:
+            done = sum([(await _position(store, key)) for key in keys])
+            if done and not before:
+                first, before = time.perf_counter(), done
+            if done >= matches:
+                rate = (done - before) / (time.perf_counter() - first)
+                return rate, await _bytes_each(store, keys)
+            if process.poll() is not None:
+                raise SystemExit(f"ingest ended with {process.returncode}")
+            await asyncio.sleep(0.02)
+    finally:
+        process.terminate()
+        process.wait(30)
+        await store.close()
+
+
+async def _position(store: Store, keys: Keys) -> int:
+    """How far a partition is."""
+    return int(await store.command("HGET", keys.state, "position") or 0)
+
+
+async def _bytes_each(store: Store, keys: list[Keys]) -> float:
+    """Bytes of the rows and boards, per player, as Redis counts its own memory."""
+    size = players = 0
+    for key in keys:
+        pools = {name.split("/")[0] for name in (await load(store, key)).fingerprints}
+        for pool in pools:
+            players += await store.command("HLEN", key.rows(pool, "elo"))
+            for name in (key.rows(pool, "elo"), key.board(pool, "elo")):
+                size += await store.command("MEMORY", "USAGE", name, "SAMPLES", "0")
+    return size / players
