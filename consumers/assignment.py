@@ -46,7 +46,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             around.consumer.seek(place, 0)
             previous = self._workers.get(place)
             worker = Worker(place, around)
-            task = asyncio.create_task(self._run(worker, previous[1] if previous else None))
+            task = asyncio.create_task(self._run(worker, previous))
             self._workers[place] = (worker, task)
         around.health.become("running")
         _log.info("assigned", partitions=sorted(place.partition for place in assigned))
@@ -62,13 +62,17 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         tasks = [task for _, task in self._workers.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=REVOKE_S)
-        self._workers = {place: pair for place, pair in self._workers.items() if not pair[1].done()}
+        self._workers = {
+            place: (worker, task)
+            for place, (worker, task) in self._workers.items()
+            if worker.left_alone or not task.done()
+        }
 
-    async def _run(self, worker: Worker, previous: asyncio.Task[None] | None) -> None:
+    async def _run(self, worker: Worker, previous: tuple[Worker, asyncio.Task[None]] | None) -> None:
         try:
             if previous is not None:
-                await asyncio.wait([previous])
-            await worker.run()
+                await asyncio.wait([previous[1]])
+            await worker.run(previous[0].left_alone if previous else None)
         except Exception as error:  # noqa: BLE001  # whatever it is, the process must end of it
             if not self.failure.done():
                 self.failure.set_exception(error)

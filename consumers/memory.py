@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from service.columns import Integers
 from service.match import NAME_BYTES, Match
 from service.pools import Pool
-from service.rate import TALLY_COLUMNS, Table, empty
+from service.rate import SCORE_COLUMNS, TALLY_COLUMNS, Table, empty
 from service.store.apply import Section
 from service.store.connection import Argument
 from service.store.layout import Keys
 from service.store.rows import Totals, pack_learned, pack_rows, unpack_learned, unpack_rows
+
+KEY_BYTES: Final = 384
+"""A key without the pool's name: tag, generation, kind, system."""
 
 
 class PoolMemory:
@@ -30,6 +34,10 @@ class PoolMemory:
         floats = sum(len(TALLY_COLUMNS) + len(system.skill_columns) for system in pool.systems)
         self.row_bytes = 8 * floats + len(pool.systems) * (2 * NAME_BYTES + 64)
         """The most that one row adds to a script call: its row and board entry under every system."""
+        learned = sum(8 * (len(system.pool_columns) + SCORE_COLUMNS) for system in pool.systems)
+        keys, fields = 3 + 2 * len(pool.systems), 2 + 4 * len(pool.systems)
+        self.pool_bytes = learned + keys * KEY_BYTES + fields * (len(pool.name) + 64)
+        """The most that the pool itself adds: its keys, totals, what is learned, fingerprints."""
 
     def rows(self, matches: Sequence[Match]) -> list[int]:
         """Rows of all players, match by match in the order in which they are named; new ones for new names."""

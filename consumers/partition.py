@@ -13,7 +13,7 @@ import numpy as np
 
 from consumers.judge import Judge, Record, Verdicts, anchor_of
 from consumers.memory import PoolMemory
-from consumers.seen import SeenIds
+from consumers.seen import BLOCK, SeenIds
 from service.columns import lay_out
 from service.match import Match
 from service.pools import SEEN_WINDOW, configured
@@ -134,7 +134,8 @@ class Partition:
 
     def _gather(self, batch: Batch, verdicts: Verdicts, done: int, last: int) -> int:
         """Add records to a batch until it is full; answers the index of the first that is left."""
-        room_rows, room_bytes = BATCH_ROWS, BATCH_BYTES - SEEN.itemsize * (last - done)
+        # Where few ids are new, the block that takes them is written whole.
+        room_rows, room_bytes = BATCH_ROWS, BATCH_BYTES - SEEN.itemsize * max(BLOCK, last - done)
         pool, matches, row_bytes = "", [], 0
         for index in range(done, last):
             found = verdicts.found[index]
@@ -147,6 +148,8 @@ class Partition:
                     if pool not in self._pools:
                         self._pools[pool] = PoolMemory(configured(pool))
                     row_bytes = self._pools[pool].row_bytes
+                    if not matches:
+                        room_bytes -= self._pools[pool].pool_bytes
                 room_rows -= players
                 room_bytes -= players * row_bytes
                 if (room_rows < 0 or room_bytes < 0) and any(batch.matches.values()):

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer
@@ -19,6 +19,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from consumers.dead_letters import DeadLetters, DeadLettersUnavailable
+from consumers.fetch import Fetch
 from consumers.health import Health
 from consumers.judge import Judge, anchor_of
 from consumers.partition import Batch, Partition
@@ -28,8 +29,6 @@ from service.store.connection import Store, StoreUnavailable
 from service.store.layout import Keys
 from service.store.partition import Loaded, load, read_fields
 
-POLL_MS: Final = 250
-FETCH_RECORDS: Final = 5_000
 VERIFY_S: Final = 300.0
 """The log is compared with the anchor this often, and at every assignment and after every error."""
 
@@ -84,15 +83,23 @@ class Worker:
         self._around = around
         self._closing = asyncio.Event()
         self._pending: asyncio.Task[None] | None = None
+        self._calls = Fetch(around.consumer, place, self._closing)
         self._stored: int | None = None
         self._failures = 0
+
+    @property
+    def left_alone(self) -> asyncio.Future[Any] | None:
+        """The call to Kafka that outlived the worker."""
+        return self._calls.left_alone
 
     def close(self) -> None:
         """Ask the worker to end after what it is doing."""
         self._closing.set()
 
-    async def run(self) -> None:
-        """Work until closed or until the partition is no longer ours."""
+    async def run(self, left_alone: asyncio.Future[Any] | None) -> None:
+        """Work until closed or until the partition is no longer ours, once what the last worker left is over."""
+        if left_alone is not None:
+            await self._calls.wait_for(left_alone)
         health, partition = self._around.health, self.place.partition
         health.partition(partition, "starting")
         while not self._closing.is_set():
@@ -205,13 +212,10 @@ class Worker:
         return ()
 
     async def _fetch(self) -> Sequence[ConsumerRecord]:
-        """Next records of this partition. Never cancelled: aiokafka would lose count of its callers."""
         try:
-            found = await self._around.consumer.getmany(self.place, timeout_ms=POLL_MS, max_records=FETCH_RECORDS)
+            return await self._calls.records()
         except OffsetOutOfRangeError as error:
             raise Doubt("out_of_range", f"Kafka has no offset {error}") from error
-        records: Sequence[ConsumerRecord] = found.get(self.place, ())
-        return records
 
     async def _work(self, partition: Partition, position: int, records: Sequence[ConsumerRecord]) -> None:
         consumer = self._around.consumer
@@ -245,7 +249,9 @@ class Worker:
             # Before or after the unacknowledged batch; which of the two, Redis decides while we wait.
             expected = {self._stored, self._stored if self._pending is None else batch.start}
             fields = await read_fields(around.store, partition.keys, wanted)
-            if fields.position not in expected or fields.generation != partition.keys.generation:
+            if fields.generation != partition.keys.generation:
+                raise Undecided(f"generation: stored is {fields.generation}; see docs/guarantees.md")
+            if fields.position not in expected:
                 raise Doubt("moved", f"Redis stands at {fields.position}, not at {self._stored}")
             partition.fill(fields)
         change = partition.rate(batch)

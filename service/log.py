@@ -8,10 +8,13 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError, for_code
 
 TOPIC_SETTINGS: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": str(2 << 20)}
 """Of a topic of matches: the log decides, so it keeps all; the largest record fits with what is around it."""
+
+MOST_REPLICAS: Final = 3
+"""Of a topic that is made here; fewer where there are fewer brokers."""
 
 
 class LogUnavailable(Exception):
@@ -23,6 +26,9 @@ def answered() -> Iterator[None]:
     """Turn what Kafka's client raises into `LogUnavailable`, in one line."""
     try:
         yield
+    except KafkaConnectionError as error:
+        # Its text is a list of socket addresses.
+        raise LogUnavailable("Kafka does not answer") from error
     except KafkaError as error:
         raise LogUnavailable(f"Kafka: {' '.join(str(error).split()) or type(error).__name__}") from error
 
@@ -86,8 +92,8 @@ async def ensure_topic(kafka: str, topic: str, partitions: int) -> int:
         found = await _count(admin, topic)
         if found:
             return found
-        # Replicas as the broker is set up for.
-        answer = await admin.create_topics([NewTopic(topic, partitions, -1, topic_configs=TOPIC_SETTINGS)])
+        replicas = min(MOST_REPLICAS, len((await admin.describe_cluster())["brokers"]))
+        answer = await admin.create_topics([NewTopic(topic, partitions, replicas, topic_configs=TOPIC_SETTINGS)])
         for _, code, *_ in answer.topic_errors:
             if code:
                 raise for_code(code)(f"topic {topic!r} could not be made")

@@ -95,11 +95,10 @@ class Match(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 _decoder = msgspec.json.Decoder(Match)
 _encoder = msgspec.json.Encoder()
-_RANKED_OR_SCORED: Final = ({-1}, {1})
 _slug = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _control = re.compile("[\x00-\x1f\x7f-\x9f]")
-_full_date = re.compile(r"\d{4}-\d{2}-\d{2}")
-_date_time = re.compile(r"(?i)\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:z|[+-]\d{2}:\d{2})")
+_full_date = re.compile(r"(?a)\d{4}-\d{2}-\d{2}")
+_date_time = re.compile(r"(?ai)\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:z|[+-]\d{2}:[0-5]\d)")
 _where = re.compile(r"(.*) - at `(?:key in )?\$\.?(.*)`", re.DOTALL)
 
 
@@ -132,7 +131,8 @@ def decode(value: bytes | None) -> Match:
     if len(value) > RECORD_BYTES:
         raise Problem("record_too_large", f"{len(value)} bytes are more than {RECORD_BYTES}")
     try:
-        match = _decoder.decode(value)
+        # As text: msgspec itself does not look at the bytes of fields that it does not know.
+        match = _decoder.decode(value.decode())
     except msgspec.ValidationError as error:
         raise _located(str(error)) from None
     except msgspec.DecodeError as error:
@@ -171,8 +171,10 @@ def checked(match: Match) -> Match:
         raise _name_twice(match)
     if len(names) > MOST_PLAYERS:
         raise _wrong("sides", f"{len(names)} players", f"at most {MOST_PLAYERS:,} players in a match")
-    if {(side.rank is None) - (side.score is None) for side in sides} not in _RANKED_OR_SCORED:
-        raise _rank_and_score(match)
+    ranked = sides[0].rank is not None
+    for index, side in enumerate(sides):
+        if (side.rank is not None) is not ranked or (side.score is None) is not ranked:
+            raise _rank_and_score(index, side)
     if match.home is not None and match.home >= len(sides):
         raise _wrong("home", f"{match.home} names no side", f"0 to {len(sides) - 1}")
     at = match.at
@@ -180,7 +182,9 @@ def checked(match: Match) -> Match:
         at = _parse_time(at)
         match = msgspec.structs.replace(match, at=at)
     if not EARLIEST_MS <= at <= LATEST_MS:  # type: ignore[operator]  # no longer a str
-        raise _wrong("at", f"{at} is outside the years 1 to 9999", "epoch milliseconds, not micro- or nanoseconds")
+        raise _wrong(
+            "at", f"{str(at)[:64]} is outside the years 1 to 9999", "epoch milliseconds, not micro- or nanoseconds"
+        )
     return match
 
 
@@ -234,7 +238,7 @@ def _located(message: str) -> Problem:
         text = "missing"
     if field == "type":
         text = text.replace("enum value", "type")
-        return _wrong("type", text, "'match' is the only type")
+        return _wrong("type", text[:128], "'match' is the only type")
     return _wrong(field, text, "see /schemas/match.json")
 
 
@@ -271,18 +275,14 @@ def _name_twice(match: Match) -> Problem:
     raise AssertionError("called for a match that names nobody twice")
 
 
-def _rank_and_score(match: Match) -> Problem:
-    remedy = "a rank on every side, or a score on every side"
-    ranked = match.sides[0].rank is not None
-    for index, side in enumerate(match.sides):
-        if (side.rank is None) == (side.score is None):
-            what = "has neither rank nor score" if side.rank is None else "has a rank and a score"
-        elif (side.rank is not None) != ranked:
-            what = "has a score where others have ranks" if ranked else "has a rank where others have scores"
-        else:
-            continue
-        return _wrong(f"sides[{index}]", what, remedy)
-    raise AssertionError("called for a match that has ranks or scores throughout")
+def _rank_and_score(index: int, side: Side) -> Problem:
+    if side.rank is not None and side.score is not None:
+        what = "has a rank and a score"
+    elif side.rank is None and side.score is None:
+        what = "has neither rank nor score"
+    else:
+        what = "has a score where others have ranks" if side.rank is None else "has a rank where others have scores"
+    return _wrong(f"sides[{index}]", what, "a rank on every side, or a score on every side")
 
 
 @lru_cache(4096)

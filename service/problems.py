@@ -76,6 +76,13 @@ PROBLEMS: dict[str, ProblemType] = {
         ProblemType("null_value", 422, "A record has no value", "Send a match; a match cannot be deleted."),
         ProblemType("internal", 500, "A fault of the service", "Report it with the trace id."),
         ProblemType("redis_unavailable", 503, "Redis does not answer", "Try again later."),
+        ProblemType(
+            "unreadable",
+            503,
+            "What is stored cannot be read",
+            "An operator has to rebuild the partition, or run the version of the service that wrote it.",
+        ),
+        ProblemType("too_busy", 503, "Too many requests at once", "Try again after a moment."),
     )
 }
 

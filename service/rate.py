@@ -123,7 +123,8 @@ def _count(matches: Matches, tallies: Floats, rest: Floats) -> None:
 @numba.njit(cache=True)
 def _chance(location: Floats, variance: Floats, i: int, q: int, normal: bool) -> float:
     x = (location[i] - location[q]) / math.sqrt(variance[i] + variance[q])
-    chance = 0.5 * math.erfc(-x / math.sqrt(2.0)) if normal else 1.0 / (1.0 + math.exp(-x))
+    # Past 700 the compiled exp would give infinity, and Python's an OverflowError.
+    chance = 0.5 * math.erfc(-x / math.sqrt(2.0)) if normal else 1.0 / (1.0 + math.exp(min(-x, 700.0)))
     return min(max(chance, LEAST_CHANCE), 1.0 - LEAST_CHANCE)
 
 

@@ -59,9 +59,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture(scope="session", params=["valkey", "redis"])
-def redis_server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ValkeyServer]:
+def redis_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """Each store in turn: the embedded Valkey, and the machine's own redis-server."""
     if request.param == "valkey":
         yield request.getfixturevalue("valkey")

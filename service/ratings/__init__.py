@@ -153,9 +153,18 @@ def systems() -> Mapping[str, type[RatingSystem]]:
     >>> systems()["elo"]().k
     32.0
     """
-    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
-        importlib.import_module(module.name)
-    return {kind.name: kind for kind in sorted(RatingSystem.__subclasses__(), key=lambda kind: kind.name)}
+    modules = [importlib.import_module(module.name) for module in pkgutil.iter_modules(__path__, f"{__name__}.")]
+    # By where they are defined: a class derived elsewhere, such as in a test, is no system of the service.
+    kinds = [
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type)
+        and issubclass(kind, RatingSystem)
+        and kind.__module__ == module.__name__
+        and hasattr(kind, "name")
+    ]
+    return {kind.name: kind for kind in sorted(kinds, key=lambda kind: kind.name)}
 
 
 def create(name: str, parameters: Mapping[str, Any] | None = None) -> RatingSystem:

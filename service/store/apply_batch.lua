@@ -38,10 +38,21 @@ if not string.match(to, '^%d+$') then
   return redis.error_reply('INVALID position ' .. to)
 end
 
+local function whole(text)
+  return string.match(text or '', '^%d+$') and tonumber(text)
+end
+
+-- What repr writes of a finite float; Lua alone would also take blanks and hexadecimal, which ZADD does not.
+local function finite(text)
+  local value = string.match(text, '^%-?%d+%.?%d*$') or string.match(text, '^%-?%d+%.?%d*e[%+%-]?%d+$')
+  value = value and tonumber(value)
+  return value and value ~= math.huge and value ~= -math.huge
+end
+
 -- Walks a list of pairs whose count stands at `at`; answers where it ends.
 local function pairs_end(at)
-  local count = tonumber(ARGV[at])
-  if not count or count < 0 or at + 2 * count > #ARGV then
+  local count = whole(ARGV[at])
+  if not count or at + 2 * count > #ARGV then
     return nil
   end
   return at + 2 * count
@@ -67,7 +78,8 @@ local WIDTH = {HSET = 2, HDEL = 1, ZADD = 2}
 local sections = {}
 local at = state_end + 1
 while at <= #ARGV do
-  local key, command, count = KEYS[tonumber(ARGV[at]) or 0], ARGV[at + 1], tonumber(ARGV[at + 2])
+  local index, command, count = whole(ARGV[at]), ARGV[at + 1], whole(ARGV[at + 2])
+  local key = index and index > 3 and KEYS[index]
   if not key or not WIDTH[command] or not count or count < 1 then
     return redis.error_reply('INVALID section')
   end
@@ -81,8 +93,7 @@ while at <= #ARGV do
   end
   if command == 'ZADD' then
     for item = at + 3, last, 2 do
-      local score = tonumber(ARGV[item])
-      if not score or score ~= score or score == math.huge or score == -math.huge then
+      if not finite(ARGV[item]) then
         return redis.error_reply('INVALID score ' .. ARGV[item])
       end
     end

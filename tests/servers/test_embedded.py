@@ -78,9 +78,7 @@ def gone(pid: int, timeout: float = 10.0) -> bool:
 def abandoned(tmp_path: Path) -> Iterator[tuple[Path, int, subprocess.Popen[str]]]:
     """A Valkey whose owner is another process: its folder, its process id, the owner."""
     folder = tmp_path / "abandoned"
-    with subprocess.Popen(
-        [sys.executable, "-c", ABANDON, folder], stdout=subprocess.PIPE, text=True
-    ) as owner:
+    with subprocess.Popen([sys.executable, "-c", ABANDON, folder], stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         pid = int(owner.stdout.readline())
         try:

@@ -1,0 +1,59 @@
+"""Reads one partition from Kafka: no call is ever cancelled, and none holds its caller up when that is to end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+POLL_MS: Final = 250
+FETCH_RECORDS: Final = 5_000
+
+
+class Fetch:
+    """Calls `getmany` for one partition, one call at a time.
+
+    A call that is cancelled lets aiokafka lose count of its callers. A call that meets a rebalance comes back only with
+    the next assignment, and that in turn waits until the owner of the partition has ended. So the owner ends without
+    it, and the next owner waits for it before it lets Kafka hand out any record.
+
+    Parameters
+    ----------
+    consumer : AIOKafkaConsumer
+    place : TopicPartition
+        The partition.
+    closing : asyncio.Event
+        Set when the owner is to end.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, place: TopicPartition, closing: asyncio.Event) -> None:
+        self._consumer = consumer
+        self._place = place
+        self._closing = closing
+        self._call: asyncio.Future[Any] | None = None
+
+    @property
+    def left_alone(self) -> asyncio.Future[Any] | None:
+        """The call that has not come back; it may yet take records of the partition."""
+        return None if self._call is None or self._call.done() else self._call
+
+    async def records(self) -> Sequence[ConsumerRecord]:
+        """Next records; none after a while without any, or where the owner is to end meanwhile."""
+        call = asyncio.ensure_future(self._consumer.getmany(self._place, timeout_ms=POLL_MS, max_records=FETCH_RECORDS))
+        # Nobody asks a call that was left alone how it went.
+        call.add_done_callback(lambda call: call.cancelled() or call.exception())
+        await self.wait_for(call)
+        if not call.done():
+            return ()
+        records: Sequence[ConsumerRecord] = call.result().get(self._place, ())
+        return records
+
+    async def wait_for(self, call: asyncio.Future[Any]) -> None:
+        """Wait until a call comes back or the owner is to end."""
+        self._call = call
+        closing = asyncio.ensure_future(self._closing.wait())
+        await asyncio.wait((call, closing), return_when=asyncio.FIRST_COMPLETED)
+        closing.cancel()

@@ -1,0 +1,1 @@
+"""The HTTP interface: one resource a file. `service.api.app` puts them together."""

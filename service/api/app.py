@@ -1,0 +1,126 @@
+"""The application: resources, what surrounds them, start and stop.
+
+A resource is one file beside this one with a ``router``; `RESOURCES` names them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from service.api import leaderboard, operate, players, pools
+from service.api.answers import PROBLEM_MEDIA, problem_response
+from service.api.observe import Observe
+from service.problems import FieldError, Problem
+from service.settings import Settings
+from service.store.board import Boards
+from service.store.connection import Store, StoreUnavailable
+from service.store.partitions import Partitions, Unreadable
+
+RESOURCES: Final = (pools, players, leaderboard, operate)
+
+_log = structlog.get_logger()
+
+
+class Application(FastAPI):
+    """FastAPI whose documentation gives problems their own media type."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Describe the interface (OpenAPI 3.1)."""
+        if self.openapi_schema is None:
+            for path in super().openapi()["paths"].values():
+                for operation in path.values():
+                    for response in operation["responses"].values():
+                        content = response.get("content", {})
+                        if content.get("application/json", {}).get("schema") == _PROBLEM_SCHEMA:
+                            content[PROBLEM_MEDIA] = content.pop("application/json")
+        return super().openapi()
+
+
+_PROBLEM_SCHEMA: Final = {"$ref": "#/components/schemas/ProblemAnswer"}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application. It connects to Redis when the first request needs it.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Raises
+    ------
+    ValueError
+        Where the address of Redis is no address.
+    """
+    store = Store(settings.redis.get_secret_value())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await store.close()
+
+    app = Application(
+        title="Standings",
+        summary="Live ratings: who is best, and how sure that is.",
+        version="1",
+        # The pages of Swagger and ReDoc would load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        # A slash more is another player, so no address may stand for another.
+        redirect_slashes=False,
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    partitions = Partitions(store, settings.installation, settings.topic, settings.partitioner)
+    app.state.settings = settings
+    app.state.partitions = partitions
+    app.state.boards = Boards(partitions)
+    for part in RESOURCES:
+        app.include_router(part.router)
+    app.add_middleware(Observe)
+    app.exception_handler(Problem)(_answer_problem)
+    app.exception_handler(HTTPException)(_answer_http)
+    app.exception_handler(RequestValidationError)(_answer_invalid)
+    app.exception_handler(StoreUnavailable)(_answer_unavailable)
+    app.exception_handler(Unreadable)(_answer_unreadable)
+    return app
+
+
+async def _answer_problem(request: Request, problem: Problem) -> JSONResponse:
+    return problem_response(problem, request.state.trace_id)
+
+
+async def _answer_http(request: Request, error: HTTPException) -> JSONResponse:
+    """Answer what the framework refuses: a path or a method that is not there."""
+    path = request.url.path
+    if error.status_code == 405:
+        problem = Problem("method_not_allowed", f"{request.method} is not taken at {path}")
+    else:
+        problem = Problem("not_found", f"nothing is at {path}")
+    return problem_response(problem, request.state.trace_id, error.headers)
+
+
+async def _answer_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    errors = tuple(
+        FieldError(str(wrong["loc"][-1]), wrong["msg"], "see the parameter in /openapi.json")
+        for wrong in error.errors()
+    )
+    detail = "; ".join(f"{wrong.field}: {wrong.problem}" for wrong in errors)
+    return problem_response(Problem("invalid_parameter", detail, errors), request.state.trace_id)
+
+
+async def _answer_unavailable(request: Request, error: StoreUnavailable) -> JSONResponse:
+    # The reason names addresses inside; it is for the log.
+    _log.warning("redis unavailable", trace_id=request.state.trace_id, reason=str(error))
+    return problem_response(Problem("redis_unavailable", "Redis did not answer in time"), request.state.trace_id)
+
+
+async def _answer_unreadable(request: Request, error: Unreadable) -> JSONResponse:
+    return problem_response(Problem("unreadable", str(error)), request.state.trace_id)

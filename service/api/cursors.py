@@ -1,0 +1,111 @@
+"""Cursors: where a list goes on, as opaque text in a URL."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import struct
+from dataclasses import dataclass
+from typing import Final, Self
+
+from service.match import NAME_BYTES, is_slug
+from service.problems import Problem
+
+_value: Final = struct.Struct(">d")
+
+
+@dataclass(frozen=True, slots=True)
+class BoardCursor:
+    """The last row that was seen of a board.
+
+    Attributes
+    ----------
+    generation : str
+        The generation that it was read in; in another the board may be another.
+    system : str
+        The rating system.
+    value : float
+        What the board is ordered by.
+    player : str
+
+    Examples
+    --------
+    >>> cursor = BoardCursor("1", "elo", 1893.2, "atlas-9")
+    >>> cursor.encode()
+    'ATEDZWxvQJ2UzMzMzM1hdGxhcy05'
+    >>> BoardCursor.decode(cursor.encode()) == cursor
+    True
+    """
+
+    generation: str
+    system: str
+    value: float
+    player: str
+
+    def encode(self) -> str:
+        """Write as base64url: two words with their lengths, 8 bytes, the name."""
+        words = (word.encode() for word in (self.generation, self.system))
+        packed = b"".join(bytes((len(word),)) + word for word in words)
+        return _text(packed + _value.pack(self.value) + self.player.encode())
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """Read what `encode` wrote.
+
+        Raises
+        ------
+        Problem
+            ``malformed``.
+        """
+        packed = _packed(text)
+        try:
+            middle = 1 + packed[0]
+            end = middle + 1 + packed[middle]
+            (value,) = _value.unpack_from(packed, end)
+            name = packed[end + _value.size :]
+            cursor = cls(packed[1:middle].decode(), packed[middle + 1 : end].decode(), value, name.decode())
+        except (IndexError, struct.error, UnicodeDecodeError):
+            raise malformed_cursor() from None
+        if not math.isfinite(value) or not 0 < len(name) <= NAME_BYTES:
+            raise malformed_cursor()
+        return cursor
+
+
+def encode_pool(name: str) -> str:
+    """Write the cursor after a pool.
+
+    Examples
+    --------
+    >>> encode_pool("chess"), decode_pool("Y2hlc3M")
+    ('Y2hlc3M', 'chess')
+    """
+    return _text(name.encode())
+
+
+def decode_pool(text: str) -> str:
+    """Read what `encode_pool` wrote; raises ``Problem`` ``malformed``."""
+    name = _packed(text).decode(errors="replace")
+    if not is_slug(name):
+        raise malformed_cursor()
+    return name
+
+
+def malformed_cursor() -> Problem:
+    """Build the problem of a cursor that no page gave."""
+    return Problem("malformed", "cursor: this is no cursor of such a list")
+
+
+def _text(packed: bytes) -> str:
+    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def _packed(text: str) -> bytes:
+    try:
+        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise malformed_cursor() from None
+    # One spelling each: the decoder lets stray bits at the end pass.
+    if _text(packed) != text:
+        raise malformed_cursor()
+    return packed

@@ -1,0 +1,80 @@
+"""Around every request: a trace id, the time it took, a bound on how many there are, an answer to any fault."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import Final
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.answers import problem_response
+from service.metrics import REQUEST_SECONDS
+from service.problems import Problem
+
+MOST_REQUESTS: Final = 1_000
+"""Requests of ``/v1`` that are answered at the same time; the probes are answered whatever comes."""
+
+_traceparent = re.compile("[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_log = structlog.get_logger()
+
+
+class Observe:
+    """ASGI middleware, outermost.
+
+    Parameters
+    ----------
+    app : ASGI application
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._requests = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        trace_id = scope.setdefault("state", {})["trace_id"] = _trace_id(scope)
+        begun = time.perf_counter()
+        status = 0
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        counted = scope["path"].startswith("/v1/")
+        busy = counted and self._requests >= MOST_REQUESTS
+        self._requests += counted
+        try:
+            if busy:
+                problem = Problem("too_busy", f"more than {MOST_REQUESTS:,} requests at once")
+                return await problem_response(problem, trace_id)(scope, receive, note)
+            await self._app(scope, receive, note)
+        except Exception:
+            _log.exception("request failed", trace_id=trace_id, route=_route(scope))
+            if status:
+                raise
+            await problem_response(Problem("internal", "the log has more under the trace id"), trace_id)(
+                scope, receive, note
+            )
+        finally:
+            self._requests -= counted
+            if status:
+                REQUEST_SECONDS.labels(_route(scope), status).observe(time.perf_counter() - begun)
+
+
+def _route(scope: Scope) -> str:
+    """Template of the path: a path itself would hold players' names, and there is no end of paths."""
+    return getattr(scope.get("route"), "path_format", "none")
+
+
+def _trace_id(scope: Scope) -> str:
+    """Of the caller's trace (W3C Trace Context) where the request belongs to one."""
+    given = _traceparent.fullmatch(Headers(scope=scope).get("traceparent", ""))
+    return given[1] if given else secrets.token_hex(16)

@@ -1,0 +1,85 @@
+"""Serving the application: one process, on this machine alone unless a key guards it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import uvicorn
+
+from service.api.app import create_app
+from service.settings import Settings
+
+STOP_S: Final = 10
+"""From SIGTERM to the end, at most: requests that are not answered by then are cut off."""
+
+WAITING: Final = 1_024
+"""Connections that may wait to be taken."""
+
+
+class CannotServe(Exception):
+    """What was asked for cannot be served; the message says in one line what to change."""
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on a signal and then return; uvicorn's own would raise the signal once more, at its caller."""
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for signum in signals:
+            loop.add_signal_handler(signum, self.handle_exit, signum, None)
+        yield
+        for signum in signals:
+            loop.remove_signal_handler(signum)
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Serve the API until SIGTERM or SIGINT; a stop takes at most `STOP_S`.
+
+    Parameters
+    ----------
+    settings : Settings
+    host : str
+        Name or address to listen at.
+    port : int
+        0 takes a free one.
+
+    Raises
+    ------
+    CannotServe
+        Where the address is not this machine's own loopback and no key is set, is taken or is none; where the
+        address of Redis is none.
+    """
+    listener = _listen(host, port, guarded=bool(settings.key))
+    with listener:
+        try:
+            app = create_app(settings)
+        except ValueError as error:
+            raise CannotServe(f"the address of Redis cannot be used: {error}") from error
+        config = uvicorn.Config(
+            app,
+            loop="uvloop",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=WAITING,
+            timeout_graceful_shutdown=STOP_S,
+        )
+        _Server(config).run([listener])
+
+
+def _listen(host: str, port: int, *, guarded: bool) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # The address that is listened at is judged, not the name that was given for it.
+        if not guarded and not ipaddress.ip_address(address[0]).is_loopback:
+            raise CannotServe(f"listening at {host} needs a key: set STANDINGS_KEY, or listen at 127.0.0.1")
+        return socket.create_server(address, family=family, backlog=WAITING)
+    except OSError as error:
+        raise CannotServe(f"cannot listen at {host}, port {port}: {error.strerror or error}") from error

@@ -1,0 +1,191 @@
+"""The command ``standings``: arguments and errors. What a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from standings.errors import Mistake, Trouble
+
+if TYPE_CHECKING:
+    from service.ratings import RatingSystem
+    from service.settings import Settings
+
+app = typer.Typer(
+    help="Live ratings, rankings and matchups: results arrive on Kafka, ratings in Redis move at once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+File = Annotated[
+    str, typer.Argument(metavar="FILE", help="NDJSON, one match a line; .gz is unpacked, - is standard input.")
+]
+Kafka = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Brokers, separated by commas.")]
+Redis = Annotated[str | None, typer.Option(metavar="URL", help="Redis or Valkey: redis://HOST:PORT/DB.")]
+Topic = Annotated[str | None, typer.Option(metavar="NAME", help="The topic of matches.")]
+Group = Annotated[str | None, typer.Option(metavar="NAME", help="The consumer group of ingest.")]
+Host = Annotated[str, typer.Option(help="Where the API listens.")]
+Parameters = Annotated[
+    list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the system; repeatable.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+@app.command()
+def up(
+    kafka: Kafka = None,
+    redis: Redis = None,
+    host: Host = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Of the API; 8000 if free.")] = None,
+) -> None:
+    """Run everything on this machine, with a simulated league, until Ctrl-C.
+
+    Kafka and Valkey are started too, unless --kafka or --redis name others. Data is kept in STANDINGS_HOME.
+    """
+    settings = _settings(kafka=kafka, redis=redis)
+    from standings import run
+    from standings.embedded import EmbeddedError
+
+    try:
+        run.up(settings, host, port)
+    except EmbeddedError as error:
+        raise Trouble(str(error)) from error
+
+
+@app.command()
+def ingest(
+    kafka: Kafka = None,
+    redis: Redis = None,
+    topic: Topic = None,
+    group: Group = None,
+    batch: Annotated[int | None, typer.Option(help="Most records that are applied together.")] = None,
+    ops_port: Annotated[int, typer.Option(min=0, max=65_535, help="Health and metrics.")] = 8001,
+) -> None:
+    """Bring matches from Kafka into ratings in Redis."""
+    settings = _settings(kafka=kafka, redis=redis, topic=topic, group=group, batch=batch)
+    from standings import run
+
+    run.ingest(settings, ops_port)
+
+
+@app.command()
+def serve(
+    kafka: Kafka = None,
+    redis: Redis = None,
+    topic: Topic = None,
+    group: Group = None,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
+) -> None:
+    """Answer over HTTP."""
+    settings = _settings(kafka=kafka, redis=redis, topic=topic, group=group)
+    from standings import run
+
+    run.serve(settings, host, port)
+
+
+@app.command()
+def feed(file: File, kafka: Kafka = None, redis: Redis = None, topic: Topic = None, group: Group = None) -> None:
+    """Send a file's matches to Kafka."""
+    settings = _settings(kafka=kafka, redis=redis, topic=topic, group=group)
+    from standings import run
+
+    run.feed(settings, file)
+
+
+@app.command()
+def rate(
+    file: File,
+    system: Annotated[str, typer.Option(metavar="NAME", help="The rating system.")] = "elo",
+    param: Parameters = None,
+    json: Json = False,
+) -> None:
+    """Give the final ratings of a file, offline."""
+    (chosen,) = _systems([system], param)
+    from standings.offline import rate_file
+    from standings.tables import print_json, show_ratings
+
+    (print_json if json else show_ratings)(rate_file(file, chosen))
+
+
+@app.command()
+def evaluate(
+    file: File,
+    system: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Repeatable; all unless named.")] = None,
+    param: Parameters = None,
+    json: Json = False,
+) -> None:
+    """Predict, then update, through a file, offline: how good the predictions are."""
+    from service.ratings import systems
+    from standings.offline import evaluate_file
+    from standings.tables import print_json, show_evaluations
+
+    (print_json if json else show_evaluations)(evaluate_file(file, _systems(system or list(systems()), param)))
+
+
+def main() -> None:
+    """Run the command. Exit code 2 and one line for a user's mistake, 1 for the world's trouble."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    from service.problems import Problem
+
+    try:
+        return app(prog_name="standings", standalone_mode=False) or 0
+    except typer.TyperException as error:
+        return _complain(error.format_message(), error.exit_code)
+    except Problem as problem:
+        remedies = [error.remedy for error in problem.errors]
+        return _complain("; ".join([problem.detail, *remedies]), 2)
+    except Mistake as error:
+        return _complain(str(error), 2)
+    except Trouble as error:
+        return _complain(str(error), 1)
+    except BrokenPipeError:
+        # Whoever read our output has had enough; the interpreter must not try once more to write it.
+        sys.stdout = None
+        return 1
+
+
+def _complain(message: str, code: int) -> int:
+    # Without arguments there is help and nothing to complain of.
+    if message:
+        sys.stderr.write(f"standings: {message}\n")
+    return code
+
+
+def _settings(**given: Any) -> Settings:
+    from pydantic import ValidationError
+
+    from service.settings import Settings
+
+    def wrong(name: str, why: str) -> Mistake:
+        return Mistake(f"{f'--{name}' if given.get(name) is not None else f'STANDINGS_{name.upper()}'}: {why}")
+
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise wrong(str(first["loc"][0]), first["msg"]) from error
+    for address in settings.kafka.split(","):
+        host, _, port = address.rpartition(":")
+        if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+            raise wrong("kafka", f"{address!r} is no HOST:PORT")
+    return settings
+
+
+def _systems(names: Sequence[str], parameters: Sequence[str] | None) -> list[RatingSystem]:
+    from service.ratings import create
+
+    given = {}
+    for text in parameters or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise Mistake(f"--param {text}: a parameter is given as NAME=VALUE, such as k=32")
+        given[name] = value
+    return [create(name, given) for name in names]

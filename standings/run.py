@@ -1,0 +1,262 @@
+"""The long-running commands: ``ingest`` and ``serve`` as in a container, ``up`` for everything on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack, suppress
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+import structlog
+import uvloop
+from pydantic import SecretStr
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from service.log import LogUnavailable, ensure_topic
+from service.settings import Settings
+from service.store.connection import Store, StoreUnavailable
+from standings.demo import POOLS, play
+from standings.embedded import EmbeddedError, KafkaServer, ValkeyServer, ensure_jars, home, progress_bar
+from standings.embedded.process import HOST, ServerProcess
+from standings.errors import Mistake, Trouble
+from standings.feed import feed as feed_file
+from standings.parts import IngestPart, ServePart, tail
+
+Answer = TypeVar("Answer")
+
+PARTITIONS: Final = 4
+"""Of a topic that `up` makes."""
+
+PORT: Final = 8000
+"""Where the API listens unless told otherwise."""
+
+STOP_S: Final = 5.0
+"""Time that each of the four processes has to end in order; after it, by force: 20 s altogether."""
+
+WATCH_S: Final = 0.5
+RETRY_S: Final = 1.0
+
+
+def configure_logging() -> None:
+    """Log to standard error: for eyes on a terminal, else one JSON object a line.
+
+    aiokafka reports each of its own tries; what is to be known of them the health states say, once.
+    """
+    common: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper("iso", utc=True),
+    ]
+    terminal = sys.stderr.isatty()
+    render: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer()]
+    if not terminal:
+        render = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=common,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    structlog.configure(
+        processors=[*common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def ingest(settings: Settings, ops_port: int) -> None:
+    """Run ingest until SIGTERM or SIGINT.
+
+    Raises
+    ------
+    Mistake
+        Kafka or Redis is there, but set up so that data would be lost, or an address is none.
+    """
+    from consumers.ingest import Ingest, Unusable
+
+    configure_logging()
+    # Found out later, it would be one line in the log of a part that goes on without its health page.
+    if ops_port and not _is_free(HOST, ops_port):
+        raise Mistake(
+            f"cannot serve health at {HOST}, port {ops_port}: the port is taken, name another with --ops-port"
+        )
+    try:
+        part = Ingest(settings, ops_port)
+    except ValueError as error:
+        raise Mistake(f"the address of Redis cannot be used: {error}") from error
+    try:
+        uvloop.run(part.run())
+    except Unusable as error:
+        raise Mistake(str(error)) from error
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Run the API until SIGTERM or SIGINT.
+
+    Raises
+    ------
+    Mistake
+        It cannot listen there.
+    """
+    from service.api.server import CannotServe
+    from service.api.server import serve as serve_api
+
+    configure_logging()
+    try:
+        serve_api(settings, host, port)
+    except CannotServe as error:
+        raise Mistake(str(error)) from error
+
+
+def feed(settings: Settings, name: str) -> None:
+    """Send a file to the topic; see `standings.feed.feed`."""
+    configure_logging()
+    uvloop.run(feed_file(name, settings))
+
+
+def up(settings: Settings, host: str, port: int | None) -> None:
+    """Run everything on this machine until SIGINT or SIGTERM: Kafka, Valkey, ingest, the API, a demo league.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where Kafka or Redis is set, by option or environment, that one is used and none is started.
+    host : str
+        Where the API listens.
+    port : int or None
+        Without one `PORT` where it is free, else any other.
+
+    Raises
+    ------
+    Mistake, Trouble, EmbeddedError
+        Something cannot be started, or ended by itself.
+    """
+    configure_logging()
+    console = Console(stderr=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), ExitStack() as stack:
+        try:
+            _run_all(stack, console, settings, host, port)
+        finally:
+            # What follows is bounded; a second Ctrl-C must not leave half of it undone.
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(signum, signal.SIG_IGN)
+            console.print("Ending; the ratings are kept.")
+
+
+def _run_all(stack: ExitStack, console: Console, settings: Settings, host: str, port: int | None) -> None:
+    folder = home()
+    own = settings.model_fields_set
+    servers: list[ServerProcess] = []
+
+    def start(server: ServerProcess) -> None:
+        with console.status(f"Starting {server.name}"):
+            server.start()
+        servers.append(server)
+        stack.callback(server.stop, STOP_S)
+
+    if "redis" not in own:
+        valkey = ValkeyServer(folder / "valkey")
+        start(valkey)
+        settings = settings.model_copy(update={"redis": SecretStr(valkey.url)})
+    if "kafka" not in own:
+        with progress_bar() as progress:
+            jars = ensure_jars(folder / "jars", progress)
+        kafka = KafkaServer(folder / "kafka", jars)
+        start(kafka)
+        settings = settings.model_copy(update={"kafka": kafka.bootstrap})
+    partitions = uvloop.run(_reach(console, settings))
+    api = ServePart(folder / "serve", settings, host, port or (PORT if _is_free(host, PORT) else None))
+    for part in (api, IngestPart(folder / "ingest", settings)):
+        try:
+            start(part)
+        except EmbeddedError:
+            if mistake := part.mistake():
+                raise Mistake(f"{part.name}: {mistake}") from None
+            raise
+    if port is None and api.port != PORT:
+        console.print(f"Port {PORT} is taken, so the API listens at {api.port}.")
+    Console().print(_addresses(settings, api))
+    uvloop.run(_play_and_watch(settings, partitions, servers))
+
+
+async def _reach(console: Console, settings: Settings) -> int:
+    """Wait until Redis answers and the topic is there; say once what is waited for."""
+    store = Store(settings.redis.get_secret_value())
+    try:
+        await _until(console, lambda: store.command("PING"))
+        return await _until(console, lambda: ensure_topic(settings.kafka, settings.topic, PARTITIONS))
+    finally:
+        await store.close()
+
+
+async def _until(console: Console, step: Callable[[], Awaitable[Answer]]) -> Answer:
+    told = False
+    while True:
+        try:
+            return await step()
+        except (LogUnavailable, StoreUnavailable) as error:
+            if not told:
+                console.print(f"Waiting: {error}", markup=False)
+                told = True
+        await asyncio.sleep(RETRY_S)
+
+
+async def _play_and_watch(settings: Settings, partitions: int, servers: Sequence[ServerProcess]) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    demo = asyncio.create_task(play(settings, partitions, stop))
+    try:
+        while not stop.is_set():
+            if ended := next((server for server in servers if server.pid is None), None):
+                raise Trouble(f"{ended.name} ended by itself; its log {ended.log} ends with:\n{tail(ended)}")
+            await asyncio.wait((demo,), timeout=WATCH_S)
+            if demo.done():
+                break
+    finally:
+        stop.set()
+        await demo
+
+
+def _addresses(settings: Settings, api: ServePart) -> Panel:
+    board = f"{api.url}/v1/pools/{POOLS[0]}/leaderboard"
+    redis = urlsplit(settings.redis.get_secret_value())
+    rows = {
+        "API": api.url,
+        "Try": f"curl {board}",
+        "Kafka": f"{settings.kafka}  topic {settings.topic}, key = pool",
+        "Redis": redis._replace(netloc=redis.netloc.rpartition("@")[2]).geturl(),
+        "Data": f"{home()}  delete it to begin anew",
+    }
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    for name, text in rows.items():
+        grid.add_row(name, Text(text))
+    return Panel(
+        Group(grid, Text(f"\nA simulated league plays in {', '.join(POOLS)}. Ctrl-C ends everything.")),
+        title="Standings",
+        expand=False,
+    )
+
+
+def _is_free(host: str, port: int) -> bool:
+    with suppress(OSError):
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.create_server(address, family=family):
+            return True
+    return False

@@ -1,0 +1,66 @@
+"""The application in a test: a client of it, with the store that it reads."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from service.api.app import create_app
+from service.settings import Settings
+from tests.league import TOPIC, League, league
+
+
+class Client:
+    """Asks the application."""
+
+    def __init__(self, app: FastAPI, http: httpx.AsyncClient) -> None:
+        self.app = app
+        self.http = http
+
+    async def get(self, path: str, **parameters: Any) -> httpx.Response:
+        return await self.http.get(path, params=parameters or None)
+
+    async def read(self, path: str, **parameters: Any) -> Any:
+        """The JSON of an answer that must be there."""
+        response = await self.get(path, **parameters)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def problem(self, path: str, status: int, slug: str, **parameters: Any) -> Any:
+        """The problem that must be the answer."""
+        response = await self.get(path, **parameters)
+        return is_problem(response, status, slug)
+
+
+def is_problem(response: httpx.Response, status: int, slug: str) -> Any:
+    body = response.json()
+    assert (response.status_code, body["type"], body["status"]) == (status, f"/problems/{slug}", status), body
+    assert response.headers["content-type"] == "application/problem+json"
+    assert body["title"]
+    assert len(body["trace_id"]) == 32
+    return body
+
+
+def settings(url: str, installation: str, key: str | None = None) -> Settings:
+    return Settings.model_validate({"redis": url, "installation": installation, "topic": TOPIC, "key": key})
+
+
+@asynccontextmanager
+async def client(made: Settings, headers: dict[str, str] | None = None) -> AsyncIterator[Client]:
+    app = create_app(made)
+    # Faults are answered, not raised: what a client sees is what is tested.
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as http,
+    ):
+        yield Client(app, http)
+
+
+@asynccontextmanager
+async def serving(url: str, installation: str, partitions: int = 1) -> AsyncIterator[tuple[League, Client]]:
+    """A league to play in, and a client of the API that shows it."""
+    async with league(url, installation, partitions) as made, client(settings(url, installation)) as asking:
+        yield made, asking

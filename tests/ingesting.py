@@ -1,0 +1,161 @@
+"""Ingest as it really runs: a process of its own, looked at through Redis and its ops port, ended as the test wants."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from redis import Redis
+
+from service.store.layout import Keys
+
+DEADLINE_S = 60.0
+LOOK_S = 0.002
+
+
+def free_port() -> int:
+    """Give a port outside the range from which the system serves clients, so that none takes it in between."""
+    for port in random.sample(range(14_000, 20_000), 200):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One installation: where its records come from and where its ratings go."""
+
+    kafka: str
+    redis: str
+    topic: str
+    partitions: int
+    installation: str
+
+    def keys(self, partition: int) -> Keys:
+        return Keys(self.installation, self.topic, partition)
+
+    def client(self) -> Redis:
+        return Redis.from_url(self.redis)
+
+    def positions(self, client: Redis) -> list[int]:
+        """Stored position of each partition, 0 where there is none."""
+        with client.pipeline(transaction=True) as pipe:
+            for number in range(self.partitions):
+                pipe.hget(self.keys(number).state, "position")
+            return [int(position or 0) for position in pipe.execute()]
+
+    def wait(self, ends: Sequence[int], *processes: Ingesting) -> None:
+        """Wait until Redis stands at the log's ends."""
+        with self.client() as client:
+            wait_for(lambda: self.positions(client) == list(ends), lambda: f"{self.positions(client)}", *processes)
+
+    def wait_past(self, records: int, *processes: Ingesting) -> None:
+        """Wait until so many offsets, of all partitions together, are in Redis."""
+        with self.client() as client:
+            wait_for(lambda: sum(self.positions(client)) >= records, lambda: f"{self.positions(client)}", *processes)
+
+
+@dataclass
+class Ingesting:
+    """One ingest process.
+
+    Entered, it is started; left, it is ended in order, which must succeed unless the test ended it before.
+    """
+
+    place: Place
+    log: Path
+    group: str
+    batch: int = 5_000
+    command: Sequence[str] = (sys.executable, "-m", "standings", "ingest")
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        arguments = ["--kafka", self.place.kafka, "--redis", self.place.redis, "--topic", self.place.topic]
+        arguments += ["--group", self.group, "--batch", str(self.batch), "--ops-port", str(self.port)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.command, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "STANDINGS_INSTALLATION": self.place.installation},
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self.process is not None
+        if kind is not None:
+            self.kill()
+        elif self.process.returncode is None:
+            assert self.stop() == 0, self.said()
+
+    def kill(self) -> None:
+        """End it as a crash would, in the middle of whatever it does."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """End it as an orchestrator would; answers its exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(DEADLINE_S)
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")[-4000:]
+
+    def ready(self) -> dict[str, Any]:
+        """What /readyz says, be it yes or no; nothing yet where nobody listens."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as answer:
+                found: dict[str, Any] = json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                found = json.load(error)
+        except OSError:
+            return {"ready": False, "state": "", "reason": "", "partitions": []}
+        return found
+
+    def metric(self, name: str) -> float:
+        """Value of a metric as it is exposed, labels and all; 0 where it is not."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith(f"{name} "):
+                    return float(line.rpartition(" ")[2])
+        return 0.0
+
+    def wait_ready(self, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until /readyz says what is hoped for."""
+        wait_for(lambda: true(self.ready()), lambda: f"{self.ready()}", self)
+        return self.ready()
+
+
+def wait_for(true: Callable[[], bool], told: Callable[[], str], *processes: Ingesting) -> None:
+    """Look again and again until something is true; fail at once where a process that should bring it about is gone."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not true():
+        for one in processes:
+            assert one.process is not None
+            assert one.process.poll() is None, f"ingest ended with {one.process.returncode}:\n{one.said()}"
+        assert time.monotonic() < deadline, f"still {told()}\n" + "\n".join(one.said() for one in processes)
+        time.sleep(LOOK_S)

@@ -1,0 +1,127 @@
+"""The oracle's Elo and its prediction scores, written from the formulas: one match at a time, plain floats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from itertools import combinations
+
+from tests.oracle_match import Match
+
+RATING = 4
+VARIANCE = 5
+
+
+def new_row() -> list[float]:
+    """Matches, won, tied, last_at, rating, variance of a newcomer."""
+    return [0.0, 0.0, 0.0, 0.0, 1500.0, 350.0 * 350.0]
+
+
+class Scores:
+    """Sums over predictions: count, log-loss, Brier, decided, right, then ten bins of three."""
+
+    def __init__(self, sums: list[float]) -> None:
+        self.sums = sums
+
+    def add(self, match: Match, location: list[float], variance: float) -> None:
+        ranks = match.ranks
+        two = len(ranks) == 2
+        pairs: list[tuple[float, float]] = []
+        for i, q in combinations(range(len(ranks)), 2):
+            if ranks[i] == ranks[q] and not two:
+                continue
+            chance = _logistic((location[i] - location[q]) / math.sqrt(variance + variance))
+            chance = min(max(chance, 1e-15), 1.0 - 1e-15)
+            pairs.append((chance, 0.5 if ranks[i] == ranks[q] else float(ranks[i] < ranks[q])))
+        if not pairs:
+            return
+        log_loss = brier = right = 0.0
+        for chance, result in pairs:
+            log_loss -= result * math.log(chance) + (1.0 - result) * math.log(1.0 - chance)
+            brier += (chance - result) * (chance - result)
+            if result != 0.5:
+                right += 0.5 if chance == 0.5 else float((chance > 0.5) == (result > 0.5))
+        count = float(len(pairs))
+        self.sums[0] += 1.0
+        self.sums[1] += log_loss / count
+        self.sums[2] += brier / count
+        if not two or ranks[0] != ranks[1]:
+            self.sums[3] += 1.0
+            self.sums[4] += right / count
+        for chance, result in pairs:
+            # Both sides of a pair, half each.
+            self._bin(chance, result, 0.5 / count)
+            self._bin(1.0 - chance, 1.0 - result, 0.5 / count)
+
+    def _bin(self, chance: float, result: float, weight: float) -> None:
+        place = 5 + 3 * min(9, int(chance * 10))
+        self.sums[place] += weight
+        self.sums[place + 1] += weight * chance
+        self.sums[place + 2] += weight * result
+
+
+def rate(
+    match: Match,
+    rows: dict[str, list[float]],
+    scores: Scores,
+    k: float = 32.0,
+    scale: float = 400.0,
+    home: float = 0.0,
+    margin: float = 0.0,
+) -> None:
+    """Predict, update and score one match."""
+    slope = math.log(10.0) / scale
+    location: list[float] = []
+    spread: list[float] = []
+    for side in match.sides:
+        team = [rows[player] for player in side]
+        size = float(len(team))
+        # A team plays with the mean of its players; the variance of a mean.
+        location.append(_sum(row[RATING] for row in team) / size)
+        spread.append(_sum(row[VARIANCE] for row in team) / (size * size))
+    if match.home is not None:
+        location[match.home] += home
+
+    sides = len(match.sides)
+    move, told, others, chance = ([0.0] * sides for _ in range(4))
+    share = 3.0 / (sides + 1.0)
+    strongest_first = sorted(range(sides), key=lambda side: (-location[side], match.ranks[side], spread[side]))
+    for i, q in combinations(strongest_first, 2):
+        expected = _logistic(slope * (location[i] - location[q]))
+        result = 0.5 if match.ranks[i] == match.ranks[q] else float(match.ranks[i] < match.ranks[q])
+        factor = 1.0
+        if match.scores is not None and margin > 0.0:
+            factor += margin * math.log1p(abs(match.scores[i] - match.scores[q]))
+        part = share * factor
+        moved = part * (result - expected)
+        move[i] += moved
+        move[q] -= moved
+        tells = part * expected * (1.0 - expected)
+        for here, there in ((i, q), (q, i)):
+            told[here] += tells
+            others[here] += tells * tells * spread[there]
+            chance[here] += factor * tells
+
+    step = k * match.weight
+    for i, side in enumerate(match.sides):
+        pull = step * slope * told[i]
+        passed = pull * pull * spread[i] + step * step * (slope * slope * others[i] + chance[i])
+        for player in side:
+            row = rows[player]
+            row[RATING] += step * move[i]
+            row[VARIANCE] = min(row[VARIANCE], row[VARIANCE] - 2.0 * pull / len(side) * row[VARIANCE] + passed)
+    scores.add(match, location, 0.5 / (slope * slope))
+
+
+def _sum(values: Iterable[float]) -> float:
+    total = 0.0
+    for value in sorted(values):
+        total += value
+    return total
+
+
+def _logistic(x: float) -> float:
+    try:
+        return 1.0 / (1.0 + math.exp(-x))
+    except OverflowError:
+        return 0.0

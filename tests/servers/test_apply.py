@@ -1,0 +1,391 @@
+"""One range of offsets into Redis, whole or not at all: on Valkey and on Debian's Redis."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pytest
+import redis
+
+from service.store.apply import Applied, Change, Moved, Refused, Section, apply
+from service.store.connection import Argument, Store, StoreUnavailable, script
+from service.store.layout import LAYOUT, Keys
+from service.store.partition import load, read_fields
+from standings.embedded import ValkeyServer
+
+T = TypeVar("T")
+
+BLOCK = bytes(28)
+"""Ids of one match."""
+
+
+@pytest.fixture
+def keys(unique: Callable[[str], str]) -> Keys:
+    return Keys(unique("apply"), "matches", 0)
+
+
+@pytest.fixture
+def plain(redis_server: ValkeyServer) -> Iterator[redis.Redis]:
+    """A client beside the code under test."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        yield client
+
+
+def on(url: str, work: Callable[[Store], Awaitable[T]], timeout: float = 5.0) -> T:
+    """Run some work on a store of its own."""
+
+    async def main() -> T:
+        store = Store(url, timeout)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(main())
+
+
+def change(keys: Keys, start: int | None, end: int, **changed: Any) -> Change:
+    sections = (
+        Section(keys.rows("chess", "elo"), "HSET", ("ann", b"\x00\xff", "bob", b"row")),
+        Section(keys.board("chess", "elo"), "ZADD", ("1516.0", "ann", "-1e-05", "bob")),
+        Section(keys.seen, "HSET", (str(end), BLOCK)),
+    )
+    whole = Change(start, end, {"chess/elo": "f1"}, {"partitions": 4, "count/applied": end}, sections)
+    return replace(whole, **changed)
+
+
+def applied(url: str, keys: Keys, *changes: Change) -> list[Applied | Moved | Refused]:
+    async def work(store: Store) -> list[Applied | Moved | Refused]:
+        return [await apply(store, keys, one) for one in changes]
+
+    return on(url, work)
+
+
+def dump(client: redis.Redis, keys: Keys) -> dict[bytes, object]:
+    """Everything that an installation has."""
+    found: dict[bytes, object] = {}
+    readers: dict[Any, Callable[[Any], object]] = {
+        b"hash": client.hgetall,
+        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+        b"string": client.get,
+    }
+    for key in client.scan_iter(match=f"{{{keys.installation}/*", count=1000):
+        found[key] = readers[client.type(key)](key)
+    return found
+
+
+def raw(keys: Keys, *arguments: Argument, more: Sequence[str] = ()) -> Callable[[Store], Awaitable[Any]]:
+    names = [keys.live, keys.state, keys.fingerprints, *more]
+    return lambda store: store.run("apply_batch", names, arguments)
+
+
+def test_a_change_is_all_there(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys) -> None:
+    assert applied(redis_server.url, keys, change(keys, None, 7)) == [Applied()]
+    content = dump(plain, keys)
+    assert content == {
+        keys.state.encode(): {
+            b"position": b"7", b"layout": LAYOUT.encode(), b"torn": b"", b"partitions": b"4", b"count/applied": b"7",
+        },
+        keys.fingerprints.encode(): {b"chess/elo": b"f1"},
+        keys.rows("chess", "elo").encode(): {b"ann": b"\x00\xff", b"bob": b"row"},
+        keys.board("chess", "elo").encode(): [(b"bob", -1e-05), (b"ann", 1516.0)],
+        keys.seen.encode(): {b"7": BLOCK},
+    }  # fmt: skip
+    gone = Section(keys.seen, "HDEL", ("7", "never there"))
+    following = change(keys, 7, 9, sections=(gone,), state={"count/applied": 8}, fingerprints={})
+    assert applied(redis_server.url, keys, following) == [Applied()]
+    assert not plain.exists(keys.seen)
+    assert plain.hgetall(keys.state) == {
+        b"position": b"9", b"layout": b"1", b"torn": b"", b"partitions": b"4", b"count/applied": b"8",
+    }  # fmt: skip
+
+
+def test_what_is_applied_is_loaded(redis_server: ValkeyServer, keys: Keys) -> None:
+    async def work(store: Store) -> None:
+        fresh = await load(store, keys)
+        assert (fresh.position, fresh.torn, fresh.layout, fresh.partitions, fresh.anchor) == (None, "", "", None, None)
+        assert (fresh.counts, fresh.fingerprints, fresh.seen, fresh.readable) == ({}, {}, {}, True)
+        anchor = {"anchor_offset": 6, "anchor_timestamp": -5, "anchor_digest": "d"}
+        sections = (Section(keys.seen, "HSET", ("0", BLOCK)),)
+        await apply(store, keys, change(keys, None, 7, state={"count/dead/malformed": 2, **anchor}, sections=sections))
+        loaded = await load(store, keys)
+        assert (loaded.position, loaded.counts, loaded.fingerprints) == (7, {"dead/malformed": 2}, {"chess/elo": "f1"})
+        assert loaded.anchor is not None
+        assert (loaded.anchor.offset, loaded.anchor.timestamp, loaded.anchor.digest) == (6, -5, "d")
+        assert loaded.seen["0"].tobytes() == BLOCK
+        assert loaded.readable
+
+    on(redis_server.url, work)
+
+
+def test_an_empty_range_moves_the_position_alone(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys) -> None:
+    applied(redis_server.url, keys, change(keys, None, 7))
+    before = dump(plain, keys)
+    empty = change(keys, 7, 7, sections=(), state={}, fingerprints={})
+    assert applied(redis_server.url, keys, empty, replace(empty, end=12)) == [Applied(), Applied()]
+    state = before[keys.state.encode()]
+    assert isinstance(state, dict)
+    state[b"position"] = b"12"
+    assert dump(plain, keys) == before
+
+
+def test_another_position_writes_nothing(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys) -> None:
+    first = change(keys, None, 7)
+    assert applied(redis_server.url, keys, replace(first, start=3)) == [Moved(None)]
+    assert dump(plain, keys) == {}
+    assert applied(redis_server.url, keys, first, first) == [Applied(), Moved(7)]
+    before = dump(plain, keys)
+    for start in (None, 0, 6, 8, 70):
+        assert applied(redis_server.url, keys, change(keys, start, 9)) == [Moved(7)]
+    for text in ("07", "7.0", "+7", " 7", "7e0", "0x7", ""):
+        call = raw(keys, LAYOUT, "1", text, 9, 0, 0)
+        assert on(redis_server.url, call) == [b"moved", b"7"], "positions are strings, and equal or not"
+    assert dump(plain, keys) == before
+
+
+def test_what_an_operator_decides_is_refused(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys) -> None:
+    url = redis_server.url
+    applied(url, keys, change(keys, None, 7))
+    good = change(keys, 7, 9)
+
+    def refused() -> Refused:
+        before = dump(plain, keys)
+        (answer,) = applied(url, keys, good)
+        assert dump(plain, keys) == before
+        assert isinstance(answer, Refused)
+        return answer
+
+    plain.hset(keys.state, "layout", "2")
+    assert refused() == Refused("layout", "2")
+    # A torn mark weighs more than a layout, another generation more than both.
+    plain.hset(keys.state, "torn", "8")
+    assert refused() == Refused("torn", "8")
+    plain.set(keys.live, "2")
+    assert refused() == Refused("generation", "2")
+    assert applied(url, replace(keys, generation="2"), change(replace(keys, generation="2"), None, 1)) == [Applied()]
+    plain.set(keys.live, "1")
+    plain.hset(keys.state, mapping={"layout": LAYOUT, "torn": ""})
+    assert applied(url, keys, good) == [Applied()]
+
+
+def test_a_reader_follows_the_live_generation(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys) -> None:
+    built = replace(keys, generation="2")
+    plain.set(keys.live, "2")
+    assert applied(redis_server.url, built, change(built, None, 5)) == [Applied()]
+    loaded = on(redis_server.url, lambda store: load(store, keys))
+    assert (loaded.keys, loaded.position) == (built, 5)
+
+
+def test_fingerprints_belong_to_a_pool_and_a_system(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys) -> None:
+    url = redis_server.url
+    two = {"chess/elo": "f1", "go/elo": "g1"}
+    assert applied(url, keys, change(keys, None, 1, fingerprints=two)) == [Applied()]
+    before = dump(plain, keys)
+    for fingerprints, named in [
+        ({"chess/elo": "f2"}, "chess/elo"),
+        ({"chess/elo": "f1", "go/elo": "g2"}, "go/elo"),
+        ({"new/elo": "n1", "go/elo": "G1"}, "go/elo"),
+    ]:
+        assert applied(url, keys, change(keys, 1, 2, fingerprints=fingerprints)) == [Refused("fingerprint", named)]
+    assert dump(plain, keys) == before
+    # Other pools, and other systems of the same pool, go on; what is new is stored.
+    more = {"go/elo": "g1", "chess/glicko2": "s1", "blitz/elo": "b1"}
+    assert applied(url, keys, change(keys, 1, 2, fingerprints=more)) == [Applied()]
+    assert plain.hgetall(keys.fingerprints) == {
+        b"chess/elo": b"f1", b"go/elo": b"g1", b"chess/glicko2": b"s1", b"blitz/elo": b"b1",
+    }  # fmt: skip
+
+
+HASH, ZSET = 4, 5
+BAD: dict[str, list[Argument]] = {
+    "position is no number": [LAYOUT, "1", "7", "9x", 0, 0],
+    "position is empty": [LAYOUT, "1", "7", "", 0, 0],
+    "position is negative": [LAYOUT, "1", "7", "-9", 0, 0],
+    "no counts": [LAYOUT, "1", "7", 9],
+    "one count": [LAYOUT, "1", "7", 9, 0],
+    "count is no number": [LAYOUT, "1", "7", 9, "x", 0],
+    "count is negative": [LAYOUT, "1", "7", 9, -1, 0],
+    "count is broken": [LAYOUT, "1", "7", 9, 0, "0.5", "a", "b"],
+    "count is infinite": [LAYOUT, "1", "7", 9, 0, "inf", "a", "b"],
+    "count is not a number": [LAYOUT, "1", "7", 9, "nan", 0],
+    "more fingerprints than there are": [LAYOUT, "1", "7", 9, 2, "a/b", "f", 0],
+    "more state than there is": [LAYOUT, "1", "7", 9, 0, 2, "a", "b", "c"],
+    "key is not declared": [LAYOUT, "1", "7", 9, 0, 0, 7, "HSET", 1, "a", "b"],
+    "key is no number": [LAYOUT, "1", "7", 9, 0, 0, "x", "HSET", 1, "a", "b"],
+    "key is live": [LAYOUT, "1", "7", 9, 0, 0, 1, "HSET", 1, "a", "b"],
+    "key is the state": [LAYOUT, "1", "7", 9, 0, 0, 2, "HSET", 1, "position", "99"],
+    "command is unknown": [LAYOUT, "1", "7", 9, 0, 0, HASH, "DEL", 1, "a"],
+    "command in small letters": [LAYOUT, "1", "7", 9, 0, 0, HASH, "hset", 1, "a", "b"],
+    "section of nothing": [LAYOUT, "1", "7", 9, 0, 0, HASH, "HSET", 0],
+    "half a pair": [LAYOUT, "1", "7", 9, 0, 0, HASH, "HSET", "1.5", "a", "b", "c"],
+    "section longer than its arguments": [LAYOUT, "1", "7", 9, 0, 0, HASH, "HSET", 2, "a", "b", "c"],
+    "section shorter than its arguments": [LAYOUT, "1", "7", 9, 0, 0, HASH, "HSET", 1, "a", "b", "c"],
+    "a hash taken for a board": [LAYOUT, "1", "7", 9, 0, 0, HASH, "ZADD", 1, "1", "a"],
+    "a board taken for a hash": [LAYOUT, "1", "7", 9, 0, 0, ZSET, "HSET", 1, "a", "1"],
+    "a board taken for a hash to delete from": [LAYOUT, "1", "7", 9, 0, 0, ZSET, "HDEL", 1, "a"],
+    "the second section": [LAYOUT, "1", "7", 9, 0, 0, HASH, "HSET", 1, "a", "b", ZSET, "ZADD", 1, "x", "a"],
+    **{
+        f"score {score!r}": [LAYOUT, "1", "7", 9, 1, "go/elo", "f", 0, ZSET, "ZADD", 2, "1", "ann", score, "bob"]
+        for score in ("nan", "-nan", "inf", "-inf", "1e400", "", "x", " 1", "1 ", "0x10", "1,5", "1f", "--1", "1\0")
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", BAD.values(), ids=BAD.keys())
+def test_a_wrong_call_writes_nothing(
+    redis_server: ValkeyServer, plain: redis.Redis, keys: Keys, arguments: list[Argument]
+) -> None:
+    applied(redis_server.url, keys, change(keys, None, 7))
+    before = dump(plain, keys)
+    more = (keys.rows("chess", "elo"), keys.board("chess", "elo"))
+    with pytest.raises(StoreUnavailable, match="INVALID"):
+        on(redis_server.url, raw(keys, *arguments, more=more))
+    assert dump(plain, keys) == before
+
+
+def test_a_fingerprint_is_compared_before_the_rest_is_looked_at(redis_server: ValkeyServer, keys: Keys) -> None:
+    applied(redis_server.url, keys, change(keys, None, 7))
+    wrong = change(keys, 7, 9, fingerprints={"chess/elo": "f2"}, sections=(Section(keys.seen, "ZADD", ("x", "a")),))
+    assert applied(redis_server.url, keys, wrong) == [Refused("fingerprint", "chess/elo")]
+
+
+@pytest.mark.parametrize("score", [0.0, -0.0, 5e-324, -1.7976931348623157e308, 1e16, 123456789.123456789, 0.1 + 0.2])
+def test_scores_keep_their_bits(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys, score: float) -> None:
+    board = Section(keys.board("chess", "elo"), "ZADD", (repr(score), "ann"))
+    assert applied(redis_server.url, keys, change(keys, None, 1, sections=(board,))) == [Applied()]
+    assert plain.zscore(keys.board("chess", "elo"), "ann") == score
+
+
+def test_twenty_thousand_players_in_one_match(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys) -> None:
+    names = [f"player {number}" for number in range(20_000)]
+    rows = [item for name in names for item in (name, name.encode() * 3)]
+    places = [item for number, name in enumerate(names) for item in (repr(number / 7), name)]
+    key, board = keys.rows("chess", "elo"), keys.board("chess", "elo")
+    sections = (Section(key, "HSET", rows), Section(board, "ZADD", places))
+    assert applied(redis_server.url, keys, change(keys, None, 1, sections=sections)) == [Applied()]
+    assert plain.hgetall(key) == {name.encode(): name.encode() * 3 for name in names}
+    assert plain.zrange(board, 0, -1, withscores=True) == [
+        (name.encode(), number / 7) for number, name in enumerate(names)
+    ]
+    asked = [*names, "nobody", *names[::-1]]
+    fields = on(redis_server.url, lambda store: read_fields(store, keys, [(key, asked), (keys.totals, ["chess"])]))
+    assert fields.values == [
+        [*(name.encode() * 3 for name in names), None, *(n.encode() * 3 for n in names[::-1])],
+        [None],
+    ]
+    deleted = Section(key, "HDEL", names[1:])
+    assert applied(redis_server.url, keys, change(keys, 1, 2, sections=(deleted,))) == [Applied()]
+    assert plain.hkeys(key) == [names[0].encode()]
+
+
+def test_a_command_that_fails_half_way_leaves_the_torn_mark(
+    redis_server: ValkeyServer, plain: redis.Redis, keys: Keys
+) -> None:
+    applied(redis_server.url, keys, change(keys, None, 7))
+    # Lua reads it as 0, ZADD refuses what is too small for a float: the one thing that is not seen beforehand.
+    sections = (
+        Section(keys.rows("chess", "elo"), "HSET", ("ann", b"new")),
+        Section(keys.board("chess", "elo"), "ZADD", ("1e-400", "ann")),
+    )
+    with pytest.raises(StoreUnavailable, match="not a valid float"):
+        applied(redis_server.url, keys, change(keys, 7, 9, sections=sections))
+    assert plain.hget(keys.rows("chess", "elo"), "ann") == b"new"
+    assert plain.hmget(keys.state, "position", "torn") == [b"7", b"9"]
+    assert applied(redis_server.url, keys, change(keys, 7, 9)) == [Refused("torn", "9")]
+    loaded = on(redis_server.url, lambda store: load(store, keys))
+    assert (loaded.position, loaded.torn) == (7, "9")
+
+
+def test_a_full_server_writes_nothing(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys) -> None:
+    """Memory is looked at once, before a script's first write: being full cannot tear a batch."""
+    applied(redis_server.url, keys, change(keys, None, 7))
+    before = dump(plain, keys)
+    plain.config_set("maxmemory", "1mb")
+    try:
+        with pytest.raises(StoreUnavailable, match="maxmemory"):
+            applied(redis_server.url, keys, change(keys, 7, 9))
+        assert dump(plain, keys) == before
+        assert on(redis_server.url, lambda store: load(store, keys)).position == 7
+    finally:
+        plain.config_set("maxmemory", "0")
+    assert applied(redis_server.url, keys, change(keys, 7, 9)) == [Applied()]
+
+
+def test_memory_that_runs_out_inside_a_script_does_not_tear_it(
+    redis_server: ValkeyServer, plain: redis.Redis, keys: Keys
+) -> None:
+    places = [item for number in range(20_000) for item in (repr(number / 7), f"player {number}")]
+    board = Section(keys.board("chess", "elo"), "ZADD", places)
+    refused, taken, grown = 0, 32 << 20, 0
+    try:
+        # The least room with which it begins is soon used up: what it writes is larger than the last step.
+        while taken - refused > 1 << 17:
+            room = (refused + taken) // 2
+            used = int(plain.info("memory")["used_memory"])
+            plain.config_set("maxmemory", str(used + room))
+            with contextlib.suppress(StoreUnavailable):
+                applied(redis_server.url, keys, change(keys, None, 1, sections=(board,)))
+            state = plain.hmget(keys.state, "position", "torn")
+            assert (state, plain.zcard(board.key)) in (([b"1", b""], 20_000), ([None, None], 0))
+            if state[0]:
+                taken, grown = room, int(plain.info("memory")["used_memory"]) - used
+            else:
+                refused = room
+            plain.delete(keys.state, keys.fingerprints, board.key)
+    finally:
+        plain.config_set("maxmemory", "0")
+    assert grown > 2 * (taken - refused) > 0
+
+
+def test_scripts_that_are_gone_are_loaded_again(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys) -> None:
+    async def work(store: Store) -> None:
+        for position in range(3):
+            plain.script_flush()
+            assert await apply(store, keys, change(keys, position or None, position + 1)) == Applied()
+            plain.script_flush()
+            assert (await load(store, keys)).position == position + 1
+        # Loaded once: many at a time find it gone together.
+        plain.script_flush()
+        assert {loaded.position for loaded in await asyncio.gather(*(load(store, keys) for _ in range(50)))} == {3}
+
+    on(redis_server.url, work)
+    assert plain.script_exists(script("load_partition").sha) == [True]
+
+
+def test_reads_stand_for_one_position(redis_server: ValkeyServer, keys: Keys) -> None:
+    """While one writes, others read: what they read is of the position that comes with it."""
+    rows = keys.rows("chess", "elo")
+
+    async def work(store: Store) -> int:
+        done = asyncio.Event()
+
+        async def write() -> None:
+            for position in range(300):
+                text = str(position + 1)
+                sections = (
+                    Section(rows, "HSET", ("ann", text, "bob", text)),
+                    Section(keys.seen, "HSET", ("0", text * 28)),
+                )
+                await apply(store, keys, change(keys, position or None, position + 1, sections=sections))
+            done.set()
+
+        async def read() -> int:
+            seen = set()
+            while not done.is_set():
+                fields = await read_fields(store, keys, [(rows, ["ann", "nobody"]), (rows, ["bob"])])
+                text = None if fields.position is None else str(fields.position).encode()
+                assert (fields.values, fields.generation) == ([[text, None], [text]], "1")
+                answer = await store.run("load_partition", (keys.live, keys.state, keys.fingerprints, keys.seen), ())
+                state = dict(zip(answer[1][::2], answer[1][1::2], strict=True))
+                assert answer[3] == ([b"0", state[b"position"] * 28] if state else [])
+                seen.add(text)
+            return len(seen)
+
+        writing = asyncio.create_task(write())
+        counts = await asyncio.gather(*(read() for _ in range(4)))
+        await writing
+        return min(counts)
+
+    assert on(redis_server.url, work) > 10

@@ -1,0 +1,180 @@
+"""The command: what it prints where, and one line for every mistake."""
+
+import gzip
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from standings import cli
+
+MATCH = (
+    '{"id": "%d", "pool": "%s", "at": 0,'
+    ' "sides": [{"players": ["[b]ann"], "rank": 1}, {"players": ["bob"], "rank": 2}]}'
+)
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Run the command in this process; answer exit code, standard output, standard error."""
+    for name in ("STANDINGS_KAFKA", "STANDINGS_REDIS", "STANDINGS_TOPIC", "STANDINGS_GROUP", "STANDINGS_BATCH"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["standings", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capfd.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "matches.ndjson"
+    path.write_text("\n".join([MATCH % (1, "chess"), "{", MATCH % (2, "chess")]))
+    return str(path)
+
+
+def test_rate_as_json(command: Command, file: str) -> None:
+    code, out, err = command("rate", file, "--system", "elo", "--json")
+    assert code == 0
+    answer = json.loads(out)
+    assert list(answer) == ["system", "players"]
+    assert [(player["player"], player["matches"]) for player in answer["players"]] == [("[b]ann", 2), ("bob", 2)]
+    assert err.startswith(f"{file}:2: malformed: ")
+
+
+def test_rate_as_a_table(command: Command, file: str) -> None:
+    code, out, _ = command("rate", file, "--param", "k=10", "--param", "start=100")
+    assert code == 0
+    assert "[b]ann" in out
+    assert "109.9" in out
+    assert "pool" not in out
+
+
+def test_rate_names_several_pools(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "matches.ndjson.gz"
+    path.write_bytes(gzip.compress("\n".join([MATCH % (1, "chess"), MATCH % (1, "go")]).encode()))
+    _, out, _ = command("rate", str(path))
+    assert "pool" in out
+    assert "chess" in out
+
+
+def test_long_tables_are_cut(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "matches.ndjson"
+    path.write_text("\n".join((MATCH % (number, "chess")).replace("bob", f"bob{number}") for number in range(60)))
+    _, out, _ = command("rate", str(path))
+    assert "11 more players: --json has them all" in out
+    assert len(json.loads(command("rate", str(path), "--json")[1])["players"]) == 61
+
+
+def test_evaluate(command: Command, file: str) -> None:
+    code, out, _ = command("evaluate", file, "--json")
+    assert code == 0
+    (found,) = [one for one in json.loads(out)["systems"] if one["system"] == "elo"]
+    assert list(found) == [
+        "system",
+        "matches",
+        "scored",
+        "log_loss",
+        "brier",
+        "accuracy",
+        "calibration",
+        "matches_per_second",
+    ]
+    assert found["matches"] == 2
+    code, out, _ = command("evaluate", file, "--system", "elo")
+    assert code == 0
+    assert "0.5 to 0.6" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rate"], "Missing argument 'FILE'"),
+        (["rate", "nowhere.ndjson"], "cannot read nowhere.ndjson: No such file or directory"),
+        (["rate", "."], "cannot read .: Is a directory"),
+        (["rate", "-x"], "No such option: -x"),
+        (["rate", "nowhere", "--param", "k"], "--param k: a parameter is given as NAME=VALUE"),
+        (["rate", "nowhere", "--param", "kk=3"], "kk: elo has no such parameter; one of: k, scale"),
+        (["rate", "nowhere", "--param", "k=much"], "k: "),
+        (["rate", "nowhere", "--param", "k=-1"], "k: "),
+        (["rate", "nowhere", "--system", "eloo"], "no rating system 'eloo'; there are: elo"),
+        (["evaluate", "nowhere", "--system", "elo", "--system", "eloo"], "no rating system 'eloo'"),
+        (["rat"], "No such command 'rat'"),
+        (["ingest", "--batch", "0"], "--batch: Input should be greater than or equal to 1"),
+        (["ingest", "--batch", "many"], "Invalid value for '--batch'"),
+        (["ingest", "--ops-port", "70000"], "Invalid value for '--ops-port'"),
+        (["ingest", "--redis", "nonsense"], "the address of Redis cannot be used"),
+        (["ingest", "--kafka", "broker:port"], "--kafka: 'broker:port' is no HOST:PORT"),
+        (["feed", "nowhere", "--kafka", "broker"], "--kafka: 'broker' is no HOST:PORT"),
+        (["feed", "nowhere", "--kafka", "a:1,b:99999"], "--kafka: 'b:99999' is no HOST:PORT"),
+        (["feed", "nowhere"], "cannot read nowhere: No such file or directory"),
+        (["feed", "nowhere", "--topic", "a b"], "--topic: String should match pattern"),
+        (["serve", "--host", "0.0.0.0", "--port", "0"], "needs a key"),
+        (["serve", "--redis", "nonsense", "--port", "0"], "the address of Redis cannot be used"),
+        (["up", "--port", "0"], "Invalid value for '--port'"),
+    ],
+)
+def test_a_mistake_is_one_line(command: Command, words: Sequence[str], said: str) -> None:
+    code, out, err = command(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith("standings: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_wrong_environment_is_named(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDINGS_KAFKA", "broker")
+    assert command("feed", "nowhere") == (2, "", "standings: STANDINGS_KAFKA: 'broker' is no HOST:PORT\n")
+    monkeypatch.setenv("STANDINGS_KAFKA", "broker:9092")
+    monkeypatch.setenv("STANDINGS_BATCH", "0")
+    code, _, err = command("ingest")
+    assert (code, err) == (2, "standings: STANDINGS_BATCH: Input should be greater than or equal to 1\n")
+
+
+def test_a_taken_port_is_named(command: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        for words in (["ingest", "--ops-port"], ["serve", "--port"]):
+            code, _, err = command(*words, str(port))
+            assert code == 2
+            assert f"127.0.0.1, port {port}" in err
+            assert err.count("\n") == 1
+
+
+def test_a_missing_broker_is_the_worlds_trouble(command: Command, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("standings.feed.WAIT_S", 0.0)
+    code, out, err = command("feed", file, "--kafka", "127.0.0.1:1")
+    assert (code, out) == (1, "")
+    assert err == "standings: Kafka does not answer at 127.0.0.1:1 (waited 0 s)\n"
+
+
+def test_without_arguments_there_is_help(command: Command) -> None:
+    code, out, err = command()
+    assert code == 2
+    assert "evaluate" in out
+    assert err == ""
+
+
+def test_a_reader_that_stops_is_no_error(file: str) -> None:
+    line = f"{sys.executable} -m standings rate {file} --json | true"
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom standings import cli\ncli.app(['--help'], standalone_mode=False)\n"
+        "print(sorted({'numba', 'numpy', 'fastapi', 'aiokafka', 'redis', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\n[]\n")

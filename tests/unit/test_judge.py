@@ -1,0 +1,225 @@
+"""The judge: which records are matches, which are duplicates, which are dead letters and for which reason."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any
+from zlib import crc32
+
+import pytest
+
+from consumers.judge import Judge, Verdicts, anchor_of
+from consumers.seen import SeenIds
+from service.match import MOST_AHEAD_MS, RECORD_BYTES, decode, encode
+from service.problems import PROBLEMS, Problem
+
+NOW = 1_795_219_200_000
+HERE = 3
+ELSEWHERE = "go"
+"""A pool of another partition."""
+
+
+@dataclass
+class Made:
+    """A record."""
+
+    offset: int
+    value: bytes | None
+    key: bytes | None = b"chess"
+    timestamp: int = NOW
+
+
+def value(**changed: Any) -> bytes:
+    match = {
+        "id": "m-1",
+        "pool": "chess",
+        "at": NOW,
+        "sides": [{"players": ["ann"], "rank": 1}, {"players": ["bob"], "rank": 2}],
+    }
+    return json.dumps(match | changed).encode()
+
+
+GOOD = Made(0, value())
+CROWD = [{"players": [str(number)], "rank": 1} for number in range(5_001)]
+
+
+def judge(*records: Made, window: int = 100, seen: SeenIds | None = None) -> Verdicts:
+    judging = Judge(HERE, lambda pool: 5 if pool == ELSEWHERE else HERE)
+    return judging.judge(records, SeenIds(window, {}) if seen is None else seen)
+
+
+def outcomes(verdicts: Verdicts) -> list[str]:
+    """For each record: ``match``, ``duplicate`` or the reason."""
+    names = []
+    for found in verdicts.found:
+        if isinstance(found, Problem):
+            assert found.detail
+            names.append(found.type.slug)
+        else:
+            names.append("duplicate" if found is None else "match")
+    return names
+
+
+def reason(record: Made) -> str:
+    verdicts = judge(record)
+    (outcome,) = outcomes(verdicts)
+    assert len(verdicts.accepted) == (outcome == "match")
+    return outcome
+
+
+def numbered(records: Sequence[Made]) -> list[Made]:
+    return [replace(record, offset=offset) for offset, record in enumerate(records)]
+
+
+def test_a_good_record() -> None:
+    verdicts = judge(replace(GOOD, offset=41))
+    assert verdicts.found == [decode(GOOD.value)]
+    assert verdicts.accepted["offset"].tolist() == [41]
+    assert verdicts.accepted["content"].tolist() == [crc32(encode(decode(GOOD.value)))]
+    digest = blake2b(b"chess/m-1", digest_size=16).digest()
+    assert verdicts.accepted["high"].tobytes() + verdicts.accepted["low"].tobytes() == digest
+
+
+def json_of(record: Made) -> dict[str, Any]:
+    assert record.value is not None
+    read: dict[str, Any] = json.loads(record.value)
+    return read
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (Made(0, None), "null_value"),
+        (Made(0, b" " * (RECORD_BYTES + 1)), "record_too_large"),
+        (Made(0, b""), "malformed"),
+        (Made(0, value()[:-1]), "malformed"),
+        (Made(0, value(pool="")), "invalid_match"),
+        (Made(0, value(at=NOW + MOST_AHEAD_MS + 1)), "invalid_match"),
+        (Made(0, value(at=NOW + MOST_AHEAD_MS)), "match"),
+        (Made(0, value(at="0001-01-01")), "match"),
+        (Made(0, value(), timestamp=NOW - MOST_AHEAD_MS), "match"),
+        (Made(0, value(), timestamp=NOW - MOST_AHEAD_MS - 1), "invalid_match"),
+        (Made(0, value(sides=CROWD)), "shape_not_taken"),
+        (Made(0, value(sides=CROWD[:-1])), "match"),
+        (Made(0, value(), key=None), "wrong_key"),
+        (Made(0, value(), key=b""), "wrong_key"),
+        (Made(0, value(), key=b"Chess"), "wrong_key"),
+        (Made(0, value(), key=b"chess "), "wrong_key"),
+        (Made(0, value(), key=b"\xff"), "wrong_key"),
+        (Made(0, value(), key=b"no slug"), "wrong_key"),
+        (Made(0, value(), key=b"x" * 129), "wrong_key"),
+        (Made(0, value(), key=b'"chess"'), "wrong_key"),
+        (Made(0, value(pool="blitz")), "wrong_key"),
+        (Made(0, value(pool="blitz"), key=b"blitz"), "match"),
+        (Made(0, value(pool=ELSEWHERE), key=b"go"), "wrong_partition"),
+    ],
+)
+def test_reasons(record: Made, expected: str) -> None:
+    assert reason(record) == expected
+    assert expected == "match" or expected in PROBLEMS
+
+
+@pytest.mark.parametrize(
+    ("record", "first"),
+    [
+        (Made(0, None, key=None), "null_value"),
+        (Made(0, b"{", key=b"\xff"), "malformed"),
+        (Made(0, value(sides=[]), key=None), "invalid_match"),
+        (Made(0, value(sides=[]), key=b"go"), "invalid_match"),
+        (Made(0, value(at=NOW * 1000), key=None), "invalid_match"),
+        # The key says where a record belongs: where that is elsewhere, what it holds does not matter.
+        (Made(0, value(pool="chess"), key=b"go"), "wrong_partition"),
+        (Made(0, value(pool="go"), key=b"chess"), "wrong_key"),
+        (Made(0, value(pool="blitz", at=NOW + 2 * MOST_AHEAD_MS)), "wrong_key"),
+        (Made(0, value(sides=CROWD, at=NOW + 2 * MOST_AHEAD_MS)), "invalid_match"),
+    ],
+)
+def test_the_first_reason_counts(record: Made, first: str) -> None:
+    assert reason(record) == first
+
+
+def test_repeats() -> None:
+    again, other = value(), value(sides=[{"players": ["ann"], "rank": 1}, {"players": ["bob"], "rank": 1}])
+    verdicts = judge(*numbered([GOOD, Made(0, again), Made(0, other), Made(0, again)]))
+    assert outcomes(verdicts) == ["match", "duplicate", "id_reused", "duplicate"]
+    assert verdicts.accepted["offset"].tolist() == [0]
+    assert "'m-1'" in str(verdicts.found[2])
+    assert "'chess'" in str(verdicts.found[2])
+
+
+def test_the_same_content_in_other_words_is_a_duplicate() -> None:
+    spelled = [
+        value(at="2026-11-21"),
+        value(at="2026-11-21T01:00:00+01:00", weight=None, tags=[], type="match"),
+        json.dumps(dict(reversed(json_of(GOOD).items())), indent=4).encode(),
+        value(sides=[{"rank": 1, "players": ["\u0061nn"], "extra": 1}, {"players": ["bob"], "rank": 2}], note="x"),
+    ]
+    assert outcomes(judge(*numbered([GOOD, *(Made(0, text) for text in spelled)]))) == ["match"] + ["duplicate"] * 4
+
+
+def test_an_id_belongs_to_its_pool() -> None:
+    records = [GOOD, Made(0, value(pool="blitz"), key=b"blitz"), Made(0, value(id="m-2"))]
+    assert outcomes(judge(*numbered(records))) == ["match"] * 3
+
+
+def test_pool_and_id_do_not_run_into_each_other() -> None:
+    """A slug has no slash, so the first one ends the pool."""
+    records = [Made(0, value(pool="a", id="b/c"), key=b"a"), Made(0, value(pool="a.b", id="c"), key=b"a.b")]
+    records += [Made(0, value(pool="a", id="b"), key=b"a"), Made(0, value(pool="a", id="b/c"), key=b"a")]
+    assert outcomes(judge(*numbered(records))) == ["match", "match", "match", "duplicate"]
+
+
+def test_a_dead_letter_uses_up_no_id() -> None:
+    late = Made(0, value(at=NOW + 2 * MOST_AHEAD_MS))
+    records = [late, Made(0, value(), key=b"blitz"), Made(0, value(sides=CROWD)), GOOD, Made(0, value(), key=None)]
+    assert outcomes(judge(*numbered(records))) == [
+        "invalid_match", "wrong_key", "shape_not_taken", "match", "wrong_key",
+    ]  # fmt: skip
+
+
+def test_the_window_counts_offsets() -> None:
+    first = replace(GOOD, offset=10)
+    for gap, expected in [(1, "duplicate"), (100, "duplicate"), (101, "match")]:
+        assert outcomes(judge(first, replace(GOOD, offset=10 + gap))) == ["match", expected]
+
+
+def test_what_was_seen_before_counts() -> None:
+    seen = SeenIds(100, {})
+    assert outcomes(judge(GOOD, seen=seen)) == ["match"]
+    assert outcomes(judge(replace(GOOD, offset=1), seen=seen)) == ["duplicate"]
+
+
+def test_nothing_to_judge() -> None:
+    verdicts = judge()
+    assert (verdicts.found, len(verdicts.accepted)) == ([], 0)
+    verdicts = judge(Made(0, None), Made(1, b"{"))
+    assert (outcomes(verdicts), len(verdicts.accepted)) == (["null_value", "malformed"], 0)
+
+
+def test_a_decision_about_a_key_is_remembered_and_bounded() -> None:
+    asked: list[str] = []
+
+    def partition_of(pool: str) -> int:
+        asked.append(pool)
+        return HERE
+
+    judging, seen = Judge(HERE, partition_of), SeenIds(10_000, {})
+    records = [Made(number, value(id=str(number))) for number in range(50)]
+    judging.judge(records, seen)
+    assert asked == ["chess"]
+    assert judging._pool_of_key.cache_info().maxsize == 4096
+
+
+def test_anchors_differ_wherever_records_do() -> None:
+    assert anchor_of(GOOD) == anchor_of(replace(GOOD))
+    others = [
+        replace(GOOD, offset=1),
+        replace(GOOD, timestamp=NOW + 1),
+        replace(GOOD, key=b"ches"),
+        replace(GOOD, value=None),
+        replace(GOOD, value=b""),
+        replace(GOOD, value=value(id="m-2")),
+        replace(GOOD, key=b"chess" + value()[:1], value=value()[1:]),
+    ]
+    assert len({anchor_of(record) for record in [GOOD, *others]}) == len(others) + 1
