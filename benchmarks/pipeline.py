@@ -56,8 +56,8 @@ async def run(matches: int, rounds: int) -> None:
 
 
 def _yardstick(script: str, *arguments: str) -> str:
-    command = [sys.executable, YARDSTICKS / script, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    command = [sys.executable, str(YARDSTICKS / script), *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _rate(script: str, *arguments: str) -> float:
@@ -70,9 +70,18 @@ async def _ingest(kafka: str, redis: str, installation: str, matches: int) -> tu
     """Matches a second from the first applied batch to the last, and bytes a player."""
     store = Store(redis)
     keys = [Keys(installation, "ours", partition) for partition in range(PARTITIONS)]
-    command = [sys.executable, "-m", "standings", "ingest", "--kafka", kafka, "--redis", redis, "--topic", "ours"]
-    settings = {"STANDINGS_GROUP": installation, "STANDINGS_INSTALLATION": installation}
-    process = subprocess.Popen([*command, "--ops-port", "0"], env=os.environ | settings, stderr=subprocess.DEVNULL)
+    settings = {
+        "STANDINGS_KAFKA": kafka,
+        "STANDINGS_REDIS": redis,
+        "STANDINGS_TOPIC": "ours",
+        "STANDINGS_GROUP": installation,
+        "STANDINGS_INSTALLATION": installation,
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "standings", "ingest", "--ops-port", "0"),
+        env=os.environ | settings,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         first, before = 0.0, 0
         while True:
@@ -82,12 +91,12 @@ async def _ingest(kafka: str, redis: str, installation: str, matches: int) -> tu
             if done >= matches:
                 rate = (done - before) / (time.perf_counter() - first)
                 return rate, await _bytes_each(store, keys)
-            if process.poll() is not None:
+            if process.returncode is not None:
                 raise SystemExit(f"ingest ended with {process.returncode}")
             await asyncio.sleep(0.02)
     finally:
         process.terminate()
-        process.wait(30)
+        await process.wait()
         await store.close()
 
 

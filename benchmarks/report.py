@@ -8,7 +8,13 @@ from statistics import median
 
 def figure(name: str, values: Sequence[float], unit: str) -> None:
     """Print a row: median, least and most."""
-    print(f"{name:<34} {median(values):>12,.3g} {unit:<12} {min(values):,.3g} to {max(values):,.3g}", flush=True)
+    print(
+        f"{name:<34} {_short(median(values)):>10} {unit:<11} {_short(min(values))} to {_short(max(values))}", flush=True
+    )
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def ratio(name: str, ours: Sequence[float], theirs: Sequence[float]) -> None:

@@ -146,10 +146,6 @@ def _run() -> int:
         return _complain(str(error), 2)
     except Trouble as error:
         return _complain(str(error), 1)
-    except BrokenPipeError:
-        # Whoever read our output has had enough; the interpreter must not try once more to write it.
-        sys.stdout = None
-        return 1
 
 
 def _complain(message: str, code: int) -> int:

@@ -35,8 +35,8 @@ class Record(NamedTuple):
 class Pool:
     """A pool under Elo.
 
-    ``rows`` holds by player matches, won, tied, last_at, rating, variance; ``totals`` matches, revision and last
-    match; ``board`` the values by which players are ordered.
+    ``rows`` holds by player matches, won, tied, last_at, rating, belief, variance; ``totals`` matches, revision
+    and last match; ``board`` the values by which players are ordered.
     """
 
     rows: dict[str, list[float]] = field(default_factory=dict)

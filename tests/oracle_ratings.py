@@ -9,12 +9,13 @@ from itertools import combinations
 from tests.oracle_match import Match
 
 RATING = 4
-VARIANCE = 5
+BELIEF = 5
+VARIANCE = 6
 
 
 def new_row() -> list[float]:
-    """Matches, won, tied, last_at, rating, variance of a newcomer."""
-    return [0.0, 0.0, 0.0, 0.0, 1500.0, 350.0 * 350.0]
+    """Matches, won, tied, last_at, rating, mean and variance of the belief about a newcomer."""
+    return [0.0, 0.0, 0.0, 0.0, 1500.0, 1500.0, 350.0 * 350.0]
 
 
 class Scores:
@@ -72,44 +73,49 @@ def rate(
     """Predict, update and score one match."""
     slope = math.log(10.0) / scale
     location: list[float] = []
+    belief: list[float] = []
     spread: list[float] = []
     for side in match.sides:
         team = [rows[player] for player in side]
         size = float(len(team))
         # A team plays with the mean of its players; the variance of a mean.
         location.append(_sum(row[RATING] for row in team) / size)
+        belief.append(_sum(row[BELIEF] for row in team) / size)
         spread.append(_sum(row[VARIANCE] for row in team) / (size * size))
     if match.home is not None:
         location[match.home] += home
+        belief[match.home] += home
 
     sides = len(match.sides)
-    move, told, others, chance = ([0.0] * sides for _ in range(4))
+    move, pull, told = ([0.0] * sides for _ in range(3))
     share = 3.0 / (sides + 1.0)
-    strongest_first = sorted(range(sides), key=lambda side: (-location[side], match.ranks[side], spread[side]))
+    strongest_first = sorted(
+        range(sides), key=lambda side: (-location[side], match.ranks[side], belief[side], spread[side])
+    )
     for i, q in combinations(strongest_first, 2):
-        expected = _logistic(slope * (location[i] - location[q]))
         result = 0.5 if match.ranks[i] == match.ranks[q] else float(match.ranks[i] < match.ranks[q])
-        factor = 1.0
+        factor = share
         if match.scores is not None and margin > 0.0:
-            factor += margin * math.log1p(abs(match.scores[i] - match.scores[q]))
-        part = share * factor
-        moved = part * (result - expected)
+            factor *= 1.0 + margin * math.log1p(abs(match.scores[i] - match.scores[q]))
+        moved = factor * (result - _logistic(slope * (location[i] - location[q])))
         move[i] += moved
         move[q] -= moved
-        tells = part * expected * (1.0 - expected)
-        for here, there in ((i, q), (q, i)):
-            told[here] += tells
-            others[here] += tells * tells * spread[there]
-            chance[here] += factor * tells
+        for here, there, seen in ((i, q, result), (q, i, 1.0 - result)):
+            # The other's uncertainty flattens what can be expected against it.
+            flat = slope / math.sqrt(1.0 + math.pi / 8 * slope * slope * spread[there])
+            chance = _logistic(flat * (belief[here] - belief[there]))
+            pull[here] += share * flat * (seen - chance)
+            told[here] += share * flat * flat * chance * (1.0 - chance)
 
-    step = k * match.weight
+    surest = 0.5 * k / slope
     for i, side in enumerate(match.sides):
-        pull = step * slope * told[i]
-        passed = pull * pull * spread[i] + step * step * (slope * slope * others[i] + chance[i])
+        after = 1.0 / (1.0 / spread[i] + match.weight * told[i])
         for player in side:
             row = rows[player]
-            row[RATING] += step * move[i]
-            row[VARIANCE] = min(row[VARIANCE], row[VARIANCE] - 2.0 * pull / len(side) * row[VARIANCE] + passed)
+            row[RATING] += k * match.weight * move[i]
+            part = row[VARIANCE] / len(side) / spread[i]
+            row[BELIEF] += part * after * match.weight * pull[i]
+            row[VARIANCE] = max(row[VARIANCE] - part * part * (spread[i] - after), min(row[VARIANCE], surest))
     scores.add(match, location, 0.5 / (slope * slope))
 
 

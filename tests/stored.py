@@ -43,7 +43,7 @@ def stored(client: Redis, keys: Keys, window: int = WINDOW) -> State:
     for name, packed in totals.items():
         state.pools[name] = Pool(
             rows={
-                player: list(struct.unpack("<6d", row)) for player, row in _hash(client, keys.rows(name, "elo")).items()
+                player: list(struct.unpack("<7d", row)) for player, row in _hash(client, keys.rows(name, "elo")).items()
             },
             board={player.decode(): float(score) for player, score in _sorted_set(client, keys.board(name, "elo"))},
             totals=cast("tuple[int, int, int]", struct.unpack("<qqq", packed)),

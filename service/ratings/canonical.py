@@ -23,14 +23,22 @@ def sorted_sum(values: Floats) -> float:
 
 
 @numba.njit(cache=True)
-def strongest_first(location: Floats, rank: Integers, variance: Floats) -> Integers:
-    """Indices of sides by location from the highest, then by rank, then by variance.
+def strongest_first(location: Floats, rank: Integers, rest: Floats) -> Integers:
+    """Indices of sides by location from the highest, then by rank, then by the rows of ``rest``.
 
-    Sides that are equal in all three are interchangeable, so any order of them gives the same sums.
+    Parameters
+    ----------
+    location : float64[n]
+    rank : int64[n]
+    rest : float64[r, n]
+        All else that tells sides apart: sides that are equal in everything are interchangeable, so that any
+        order of them gives the same sums.
     """
     if len(location) == 2:
         swap = location[1] > location[0]
         return np.array([1, 0]) if swap else np.array([0, 1])
-    order = np.argsort(variance, kind="mergesort")
+    order = np.argsort(rest[-1], kind="mergesort")
+    for row in rest[:-1]:
+        order = order[np.argsort(row[order], kind="mergesort")]
     order = order[np.argsort(rank[order], kind="mergesort")]
     return order[np.argsort(-location[order], kind="mergesort")]

@@ -4,13 +4,15 @@ Two sides are the classical case. A team plays with the mean of its players' rat
 by the team's step. A match of K sides is taken as its pairs, each counted ``3 / (K + 1)`` times: K(K - 1)/2
 pairs that share their performances hold less than K(K - 1)/2 independent results.
 
-Elo itself keeps no deviation. What is kept here is the standard error of the recursion that Elo is: the
-update, linearised at the present ratings, passes on the errors of all who play and adds the variance of the
-result; it settles at what a step of this size can know.
+Elo itself does not say how far off it may be, and its own recursion cannot: while skills are still squeezed
+together near the start, it takes mismatches for even matches. So a Gaussian belief is kept beside each rating,
+updated by the same results as Glicko would, and the deviation is the root mean square error of the rating under
+that belief. The belief never gets surer than a step of size ``k`` leaves Elo at best, ``k * scale / (2 ln 10)``.
 
 References
 ----------
 A. E. Elo, The Rating of Chessplayers, Past and Present, 1978.
+M. E. Glickman, Parameter estimation in large dynamic paired comparison experiments, Applied Statistics 48, 1999.
 """
 
 from __future__ import annotations
@@ -27,7 +29,11 @@ from service.ratings import Promise, RatingSystem, Shapes
 from service.ratings.canonical import sorted_sum, strongest_first
 
 RATING: Final = 0
-VARIANCE: Final = 1
+BELIEF: Final = 1
+VARIANCE: Final = 2
+
+BLUR: Final = math.pi / 8
+"""A logistic seen through a normal error of variance v is nearly one that is flatter by sqrt(1 + BLUR v)."""
 
 
 class Elo(RatingSystem, frozen=True, kw_only=True):
@@ -51,18 +57,16 @@ class Elo(RatingSystem, frozen=True, kw_only=True):
     Examples
     --------
     >>> Elo(k=20).newcomer().tolist()
-    [1500.0, 122500.0]
+    [1500.0, 1500.0, 122500.0]
     """
 
     name: ClassVar[str] = "elo"
     revision: ClassVar[int] = 1
     # The pairs of the largest match take about a tenth of a second.
     shapes: ClassVar[Shapes] = Shapes(most_sides=5_000)
-    promises: ClassVar[frozenset[Promise]] = frozenset(
-        ("neutral_tie", "monotone_place", "monotone_margin", "zero_sum", "deviation_shrinks")
-    )
+    promises: ClassVar[frozenset[Promise]] = frozenset(("neutral_tie", "monotone_place", "monotone_margin", "zero_sum"))
     link: ClassVar[Literal["logistic", "normal"]] = "logistic"
-    skill_columns: ClassVar[tuple[str, ...]] = ("rating", "variance")
+    skill_columns: ClassVar[tuple[str, ...]] = ("rating", "belief", "variance")
 
     k: Annotated[float, Meta(gt=0, le=1000)] = 32.0
     scale: Annotated[float, Meta(ge=1, le=1e6)] = 400.0
@@ -72,8 +76,8 @@ class Elo(RatingSystem, frozen=True, kw_only=True):
     margin: Annotated[float, Meta(ge=0, le=10)] = 0.0
 
     def newcomer(self) -> Floats:
-        """Row of a player before the first match: start, deviation squared."""
-        return np.array([self.start, self.deviation * self.deviation])
+        """Row of a player before the first match: rating and belief at the start."""
+        return np.array([self.start, self.start, self.deviation * self.deviation])
 
     def update(
         self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, location: Floats, variance: Floats
@@ -83,7 +87,14 @@ class Elo(RatingSystem, frozen=True, kw_only=True):
 
     def view(self, skills: Floats, pool: Floats, rest: Floats) -> tuple[Floats, Floats]:
         """Rating and deviation; Elo has no notion of rest."""
-        return skills[:, RATING].copy(), np.sqrt(skills[:, VARIANCE])
+        off = skills[:, BELIEF] - skills[:, RATING]
+        return skills[:, RATING].copy(), np.sqrt(skills[:, VARIANCE] + off * off)
+
+
+@numba.njit(cache=True)
+def _logistic(x: float) -> float:
+    # Past 700 the compiled exp would give infinity, and Python's an OverflowError.
+    return 1.0 / (1.0 + math.exp(min(-x, 700.0)))
 
 
 @numba.njit(cache=True)
@@ -98,59 +109,64 @@ def _update(
     margin: float,
 ) -> None:
     performance = 0.5 / (slope * slope)
+    surest = 0.5 * k / slope
     scratch = np.empty((5, np.diff(matches.side_start).max()))
     for match in range(len(matches.at)):
         first, end = matches.side_start[match], matches.side_start[match + 1]
         sides = end - first
-        # In shares of the step: each side's move, what its pairs tell, and two sums for the variance.
-        spread, move, told, others, chance = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
-        scratch[1:, :sides] = 0.0
+        # Of each side: mean and variance of the belief; how far Elo moves it, in steps; what the belief learns.
+        belief, spread, move, pull, told = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
+        scratch[2:, :sides] = 0.0
         for side in range(first, end):
             low, high = matches.player_start[side], matches.player_start[side + 1]
+            variance[side] = performance
             if high - low == 1:
-                location[side] = skills[matches.player[low], RATING]
-                spread[side - first] = skills[matches.player[low], VARIANCE]
+                row = skills[matches.player[low]]
+                location[side], belief[side - first], spread[side - first] = row[RATING], row[BELIEF], row[VARIANCE]
             else:
                 team = skills[matches.player[low:high]]
                 location[side] = sorted_sum(team[:, RATING]) / (high - low)
+                belief[side - first] = sorted_sum(team[:, BELIEF]) / (high - low)
                 spread[side - first] = sorted_sum(team[:, VARIANCE]) / ((high - low) * (high - low))
-            variance[side] = performance
         if matches.home[match] >= 0:
             location[first + matches.home[match]] += home
+            belief[matches.home[match]] += home
 
-        order = strongest_first(location[first:end], matches.rank[first:end], spread[:sides])
+        order = strongest_first(location[first:end], matches.rank[first:end], scratch[:2, :sides])
         share = 3.0 / (sides + 1.0)
         for above in range(sides - 1):
             i = order[above]
             for below in range(above + 1, sides):
                 q = order[below]
-                expected = 1.0 / (1.0 + math.exp(-slope * (location[first + i] - location[first + q])))
                 result = 0.5
                 if matches.rank[first + i] != matches.rank[first + q]:
                     result = 1.0 if matches.rank[first + i] < matches.rank[first + q] else 0.0
-                factor = 1.0
+                factor = share
                 gap = matches.score[first + i] - matches.score[first + q]
                 if margin > 0.0 and not math.isnan(gap):
-                    factor += margin * math.log1p(abs(gap))
-                part = share * factor
-                moved = part * (result - expected)
-                tells = part * expected * (1.0 - expected)
+                    factor *= 1.0 + margin * math.log1p(abs(gap))
+                moved = factor * (result - _logistic(slope * (location[first + i] - location[first + q])))
                 move[i] += moved
                 move[q] -= moved
-                told[i] += tells
-                told[q] += tells
-                others[i] += tells * tells * spread[q]
-                others[q] += tells * tells * spread[i]
-                chance[i] += factor * tells
-                chance[q] += factor * tells
 
-        step = k * matches.weight[match]
+                # Each sees the other through the other's variance.
+                flat = slope / math.sqrt(1.0 + BLUR * slope * slope * spread[q])
+                chance = _logistic(flat * (belief[i] - belief[q]))
+                pull[i] += share * flat * (result - chance)
+                told[i] += share * flat * flat * chance * (1.0 - chance)
+                flat = slope / math.sqrt(1.0 + BLUR * slope * slope * spread[i])
+                chance = _logistic(flat * (belief[q] - belief[i]))
+                pull[q] += share * flat * (1.0 - result - chance)
+                told[q] += share * flat * flat * chance * (1.0 - chance)
+
+        weight = matches.weight[match]
         for i in range(sides):
             low, high = matches.player_start[first + i], matches.player_start[first + i + 1]
-            pull = step * slope * told[i]
-            passed = pull * pull * spread[i] + step * step * (slope * slope * others[i] + chance[i])
+            after = 1.0 / (1.0 / spread[i] + weight * told[i])
             for player in matches.player[low:high]:
-                skills[player, RATING] += step * move[i]
-                before = skills[player, VARIANCE]
-                after = before - 2.0 * pull / (high - low) * before + passed
-                skills[player, VARIANCE] = min(before, after)
+                row = skills[player]
+                row[RATING] += k * weight * move[i]
+                # A player's part in the side's error, and so in what is learned of it.
+                part = row[VARIANCE] / (high - low) / spread[i]
+                row[BELIEF] += part * after * weight * pull[i]
+                row[VARIANCE] = max(row[VARIANCE] - part * part * (spread[i] - after), min(row[VARIANCE], surest))

@@ -3,8 +3,8 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, cast
 from unittest.mock import patch
 
 import numpy as np
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from consumers import partition as module
 from consumers.judge import Judge
 from consumers.partition import BATCH_BYTES, BATCH_ROWS, Batch, Partition
-from service.pools import SEEN_WINDOW
+from service.pools import SEEN_WINDOW, Pool, configured
+from service.ratings.elo import Elo
 from service.store.apply import Applied, Change, apply
 from service.store.connection import Argument, Store
 from service.store.layout import LAYOUT, Keys
@@ -274,12 +275,46 @@ def test_bounds_of_a_batch(records: list[Record]) -> None:
     taken = 0
     for batch in partition.cut(0, records, len(records), 5_000):
         change = play(store, partition, batch)
-        rows = sum(len(section.items) // 2 for section in change.sections if "/rows/" in section.key)
+        rows = sum(
+            len(section.items) // 2
+            for section in change.sections
+            if section.key.endswith("/elo") and "/rows/" in section.key
+        )
         store.apply(change)
         assert rows <= BATCH_ROWS
         assert store.bytes_of_last_apply <= BATCH_BYTES
         taken += batch.applied
     assert taken == len(records)
+
+
+class Second(Elo, frozen=True, kw_only=True):
+    """A shadow."""
+
+    name: ClassVar[str] = "second"
+
+
+class Third(Elo, frozen=True, kw_only=True):
+    """Another."""
+
+    name: ClassVar[str] = "third"
+
+
+def test_shadows_are_bounded_and_stored_alike() -> None:
+    records = LOGS["two new players a match"][:1_000]
+
+    def shadowed(name: str) -> Pool:
+        return replace(configured(name), systems=(Elo(), Second(k=10), Third()))
+
+    with patch.object(module, "configured", shadowed):
+        test_bounds_of_a_batch(records)
+        store = straight(records[:50], 50)
+    alone = straight(records[:50], 50)
+    for key, content in alone.content.items():
+        if "/rows/" in key or "/board/" in key:
+            assert store.content[key] == content
+            assert store.content[key.replace("elo", "third")] == content
+            assert store.content[key.replace("elo", "second")] != content
+    assert set(store.content[KEYS.learned]) == {b"chess/elo", b"chess/second", b"chess/third"}
 
 
 def test_a_batch_is_filled() -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from service.columns import Floats, Matches
 from service.match import Side
 from service.ratings import Promise, RatingSystem, Shapes, create, systems
-from service.ratings.elo import Elo
+from service.ratings.elo import VARIANCE, Elo
 from tests.property import rating_checks as checks
 from tests.property.rating_checks import ALWAYS, FEATS, PROMISED, Check, Feat, digest
 from tests.property.scenes import corners, tuned
@@ -65,7 +65,7 @@ def centre(matches: Matches, skills: Floats) -> None:
 
 
 def widen(matches: Matches, skills: Floats) -> None:
-    skills[matches.player, 1] *= 1.01
+    skills[matches.player, VARIANCE] *= 1.5
 
 
 def overflow(matches: Matches, skills: Floats) -> None:
@@ -75,7 +75,7 @@ def overflow(matches: Matches, skills: Floats) -> None:
 
 def fail_when_large(matches: Matches, skills: Floats) -> None:
     if len(matches.rank) == Faulty.shapes.most_sides:
-        skills[matches.player[0], 1] = np.nan
+        skills[matches.player[0], VARIANCE] = np.nan
 
 
 def differ_uncompiled(matches: Matches, skills: Floats) -> None:

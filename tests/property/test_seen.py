@@ -140,6 +140,39 @@ def test_expiry_is_exact(window: int, start: int, content: int) -> None:
     assert decide(window + 1) == decide(window + 1, changed=1) == NEW
 
 
+def test_a_block_goes_when_its_last_entry_does() -> None:
+    nothing = np.empty(0, SEEN)
+    for end, dropped in [(15, []), (16, ["3"]), (10**9, ["3"])]:
+        seen = SeenIds(10, {"3": entries([(3, 1, 7), (5, 2, 7)])})
+        assert seen.store(nothing, end) == ({}, dropped)
+        assert seen.store(nothing, end) == ({}, [])
+
+
+@given(seed=st.integers(0, 2**32 - 1), window=st.integers(150, 1_200), block=st.integers(1, 400))
+@settings(QUICK, max_examples=10)
+def test_a_long_log_of_ids_that_return_near_the_end_of_the_window(seed: int, window: int, block: int) -> None:
+    """Long enough for the table to be laid out anew and for many blocks; read again from them now and then."""
+    draw, model, stored = np.random.default_rng(seed), Model(window), Stored()
+    seen, offset, names = stored.load(window), 0, list(range(3_000))
+    while offset < len(names):
+        batch: list[Entry] = []
+        for at in range(offset, min(offset + block, len(names))):
+            back = window + int(draw.integers(-1, 2))
+            if draw.random() < 0.3 and back <= at:
+                names[at] = names[at - back]
+            batch.append((at, names[at], 0))
+        offset = batch[-1][0] + 1
+        candidates = entries(batch)
+        outcomes = seen.admit(candidates)
+        assert outcomes.tolist() == [model.admit(*item) for item in batch]
+        stored.write(seen, candidates[outcomes == NEW], offset)
+        held = stored.offsets()
+        assert len(held) == len(set(held))
+        assert {at for at, _ in model.accepted.values() if at >= offset - window} <= set(held)
+        if draw.random() < 0.3:
+            seen = stored.load(window)
+
+
 def test_accepted_again_after_expiry_begins_a_new_window() -> None:
     seen = SeenIds(10, {})
     offsets = [0, 10, 11, 20, 21, 22]
@@ -179,6 +212,10 @@ def test_blocks_are_filled_and_deleted(sizes: list[int], window: int) -> None:
         # Nothing that still counts is gone; of the rest only what shares a block with it, or the block that is open.
         assert held == list(range(offset - len(held), offset))
         assert len(held) >= min(window, offset)
+        assert all(
+            len(packed) <= BLOCK * SEEN.itemsize or len(packed) // SEEN.itemsize in sizes
+            for packed in stored.blocks.values()
+        )
         lengths = {name: len(np.frombuffer(block, SEEN)) for name, block in stored.blocks.items()}
         ordered = [lengths[name] for name in sorted(lengths, key=int)]
         assert all(one + other > BLOCK for one, other in itertools.pairwise(ordered))

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from service.columns import lay_out
 from service.match import Match, decode, encode
 from standings.demo import PLAYERS, POOLS, SEED, League
 
@@ -58,17 +59,19 @@ def test_players_have_names_of_their_own() -> None:
     assert all(name.isalpha() and name.istitle() for name in players)
 
 
-def test_the_stronger_wins_more_often_and_strength_drifts() -> None:
+@pytest.mark.parametrize("pool", POOLS)
+def test_the_stronger_do_better_and_strength_drifts(pool: str) -> None:
     league = League(SEED, 1)
-    before = league._skill["demo.duel"].copy()
-    wins = dict.fromkeys(league.players, 0)
-    for at in range(9_000):
+    before = league._skill[pool].copy()
+    beaten = dict.fromkeys(league.players, 0)
+    for at in range(6_000):
         match = league.play(at)
-        if match.pool == "demo.duel":
-            first, second = match.sides
-            if first.rank != second.rank:
-                (winner,) = first.players if first.rank == 1 else second.players
-                wins[winner] += 1
-    assert np.corrcoef(before, list(wins.values()))[0, 1] > 0.8
-    drift = np.abs(league._skill["demo.duel"] - before)
+        if match.pool != pool:
+            continue
+        places = lay_out([match], range(sum(len(side.players) for side in match.sides))).rank.tolist()
+        for side, place in zip(match.sides, places, strict=True):
+            for player in side.players:
+                beaten[player] += sum(other > place for other in places) - sum(other < place for other in places)
+    assert np.corrcoef(before, list(beaten.values()))[0, 1] > 0.7
+    drift = np.abs(league._skill[pool] - before)
     assert 0 < drift.mean() < 0.5

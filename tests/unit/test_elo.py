@@ -241,17 +241,8 @@ def honesty(rounds: int, sides: int = 2) -> tuple[float, float]:
 
 @pytest.mark.parametrize(
     ("rounds", "low", "high", "within"),
-    [
-        (1, 0.95, 1.1, 0.93),
-        (5, 0.95, 1.35, 0.9),
-        pytest.param(
-            50, 0.8, 1.5, 0.9,
-            # Seen: 5.3 and .67. Skills are still squeezed together, so the update works less than its slope says.
-            marks=pytest.mark.xfail(reason="far too sure half way from the prior to where it settles", strict=True),
-        ),
-        (500, 0.9, 1.3, 0.92),
-    ],
-)  # fmt: skip
+    [(1, 0.95, 1.1, 0.93), (5, 0.95, 1.3, 0.93), (50, 0.8, 1.6, 0.93), (100, 0.8, 1.6, 0.94), (500, 0.7, 1.1, 0.95)],
+)
 def test_deviation_is_honest(rounds: int, low: float, high: float, within: float) -> None:
     ratio, covered = honesty(rounds)
     assert low < ratio < high
@@ -261,5 +252,5 @@ def test_deviation_is_honest(rounds: int, low: float, high: float, within: float
 @pytest.mark.parametrize("sides", [3, 8, 20])
 def test_deviation_of_free_for_alls_settles_on_the_safe_side(sides: int) -> None:
     ratio, covered = honesty(500, sides)
-    assert 0.6 < ratio < 1.1
-    assert covered > 0.94
+    assert 0.5 < ratio < 1.0
+    assert covered > 0.97

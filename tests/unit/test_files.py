@@ -4,6 +4,7 @@ import gzip
 import os
 import subprocess
 import sys
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -108,10 +109,14 @@ def test_a_slow_pipe_hands_over_what_it_has() -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
         assert reader.stdin is not None
         assert reader.stdout is not None
+        # A reader that waits for more than there is would wait for ever.
+        late = threading.Timer(30, reader.kill)
+        late.start()
         for number in (b"1", b"2"):
             reader.stdin.write(GOOD % int(number) + b"\n")
             reader.stdin.flush()
             assert reader.stdout.readline() == b"['" + number + b"']\n"
+        late.cancel()
 
 
 def test_bad_rows_are_named_then_counted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from service.problems import PROBLEMS, Problem
 NOW = 1_795_219_200_000
 HERE = 3
 ELSEWHERE = "go"
-"""A pool of another partition."""
+"""A pool of another partition; so are all that begin like it."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ CROWD = [{"players": [str(number)], "rank": 1} for number in range(5_001)]
 
 
 def judge(*records: Made, window: int = 100, seen: SeenIds | None = None) -> Verdicts:
-    judging = Judge(HERE, lambda pool: 5 if pool == ELSEWHERE else HERE)
+    judging = Judge(HERE, lambda pool: 5 if pool.startswith(ELSEWHERE) else HERE)
     return judging.judge(records, SeenIds(window, {}) if seen is None else seen)
 
 
@@ -108,6 +108,7 @@ def json_of(record: Made) -> dict[str, Any]:
         (Made(0, value(), key=b"chess "), "wrong_key"),
         (Made(0, value(), key=b"\xff"), "wrong_key"),
         (Made(0, value(), key=b"no slug"), "wrong_key"),
+        (Made(0, value(), key=b"go/no/slug"), "wrong_key"),
         (Made(0, value(), key=b"x" * 129), "wrong_key"),
         (Made(0, value(), key=b'"chess"'), "wrong_key"),
         (Made(0, value(pool="blitz")), "wrong_key"),

@@ -122,6 +122,7 @@ def test_an_id_counts_once(write: Writer, capsys: pytest.CaptureFixture[str]) ->
 
 def test_an_id_comes_free_behind_the_window(write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("standings.offline.SEEN_WINDOW", 3)
+    monkeypatch.setattr(files, "BLOCK_BYTES", 10)
     inside = [duel(1, "ann", "bob"), {}, {}, duel(1, "ann", "bob")]
     assert evaluate_file(write(inside), [ELO]).systems[0].matches == 1
     behind = [duel(1, "ann", "bob"), {}, {}, {}, duel(1, "ann", "bob")]
