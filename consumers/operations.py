@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -49,5 +52,7 @@ class OpsServer(uvicorn.Server):
             uvicorn.Config(application(health), host=host, port=port, log_config=None, access_log=False, lifespan="off")
         )
 
-    def install_signal_handlers(self) -> None:
-        """Do nothing: SIGTERM stops the part, and the part stops this."""
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone: SIGTERM stops the part, and the part stops this."""
+        yield

@@ -28,7 +28,7 @@ from standings.embedded import EmbeddedError, KafkaServer, ValkeyServer, ensure_
 from standings.embedded.process import HOST, ServerProcess
 from standings.errors import Mistake, Trouble
 from standings.feed import feed as feed_file
-from standings.parts import IngestPart, ServePart, tail
+from standings.parts import IngestPart, Part, ServePart, tail
 
 Answer = TypeVar("Answer")
 
@@ -56,9 +56,13 @@ def configure_logging() -> None:
         structlog.processors.TimeStamper("iso", utc=True),
     ]
     terminal = sys.stderr.isatty()
-    render: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer()]
+    # Never with the values of variables, as structlog does unasked: keys and passwords are among them.
+    render: list[structlog.typing.Processor] = [
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    ]
     if not terminal:
-        render = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        render = [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -163,8 +167,13 @@ def _run_all(stack: ExitStack, console: Console, settings: Settings, host: str, 
     servers: list[ServerProcess] = []
 
     def start(server: ServerProcess) -> None:
-        with console.status(f"Starting {server.name}"):
-            server.start()
+        try:
+            with console.status(f"Starting {server.name}"):
+                server.start()
+        except EmbeddedError:
+            if isinstance(server, Part) and (mistake := server.mistake()):
+                raise Mistake(f"{server.name}: {mistake}") from None
+            raise
         servers.append(server)
         stack.callback(server.stop, STOP_S)
 
@@ -172,35 +181,36 @@ def _run_all(stack: ExitStack, console: Console, settings: Settings, host: str, 
         valkey = ValkeyServer(folder / "valkey")
         start(valkey)
         settings = settings.model_copy(update={"redis": SecretStr(valkey.url)})
+    uvloop.run(_reach_redis(console, settings))
+    # Before Kafka: what is already rated can be read while the rest starts.
+    api = ServePart(folder / "serve", settings, host, port or (PORT if _is_free(host, PORT) else None))
+    start(api)
     if "kafka" not in own:
         with progress_bar() as progress:
             jars = ensure_jars(folder / "jars", progress)
         kafka = KafkaServer(folder / "kafka", jars)
         start(kafka)
         settings = settings.model_copy(update={"kafka": kafka.bootstrap})
-    partitions = uvloop.run(_reach(console, settings))
-    api = ServePart(folder / "serve", settings, host, port or (PORT if _is_free(host, PORT) else None))
-    for part in (api, IngestPart(folder / "ingest", settings)):
-        try:
-            start(part)
-        except EmbeddedError:
-            if mistake := part.mistake():
-                raise Mistake(f"{part.name}: {mistake}") from None
-            raise
+    partitions = uvloop.run(_reach_topic(console, settings))
+    start(IngestPart(folder / "ingest", settings))
     if port is None and api.port != PORT:
         console.print(f"Port {PORT} is taken, so the API listens at {api.port}.")
     Console().print(_addresses(settings, api))
     uvloop.run(_play_and_watch(settings, partitions, servers))
 
 
-async def _reach(console: Console, settings: Settings) -> int:
-    """Wait until Redis answers and the topic is there; say once what is waited for."""
+async def _reach_redis(console: Console, settings: Settings) -> None:
+    """Wait until Redis answers; say once that it is waited for."""
     store = Store(settings.redis.get_secret_value())
     try:
         await _until(console, lambda: store.command("PING"))
-        return await _until(console, lambda: ensure_topic(settings.kafka, settings.topic, PARTITIONS))
     finally:
         await store.close()
+
+
+async def _reach_topic(console: Console, settings: Settings) -> int:
+    """Wait until the topic is there, and say once what is waited for; answers its number of partitions."""
+    return await _until(console, lambda: ensure_topic(settings.kafka, settings.topic, PARTITIONS))
 
 
 async def _until(console: Console, step: Callable[[], Awaitable[Answer]]) -> Answer:

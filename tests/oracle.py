@@ -176,6 +176,6 @@ def top(pool: Pool, count: int = 10) -> str:
     """The head of the board, to read."""
     first = sorted(pool.rows.items(), key=lambda item: (-item[1][4], item[0]))[:count]
     return "\n".join(
-        f"{place:3} {player:24} {row[4]:8.2f} ± {math.sqrt(row[5]):6.2f}  {row[0]:.0f} matches"
+        f"{place:3} {player:24} {row[4]:8.2f} ± {math.sqrt(row[6] + (row[5] - row[4]) ** 2):6.2f}  {row[0]:.0f} matches"
         for place, (player, row) in enumerate(first, 1)
     )

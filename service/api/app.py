@@ -63,8 +63,10 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await store.close()
+        try:
+            yield
+        finally:
+            await store.close()
 
     app = Application(
         title="Standings",

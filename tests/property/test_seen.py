@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from consumers.seen import BLOCK, DUPLICATE, NEW, REUSED, SeenIds
@@ -149,7 +149,7 @@ def test_a_block_goes_when_its_last_entry_does() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1), window=st.integers(150, 1_200), block=st.integers(1, 400))
-@settings(QUICK, max_examples=10)
+@settings(QUICK, max_examples=10, phases=[Phase.generate])
 def test_a_long_log_of_ids_that_return_near_the_end_of_the_window(seed: int, window: int, block: int) -> None:
     """Long enough for the table to be laid out anew and for many blocks; read again from them now and then."""
     draw, model, stored = np.random.default_rng(seed), Model(window), Stored()

@@ -161,6 +161,7 @@ def good_ones() -> list[Item]:
         match(3004, sides=side(0, players=["n" * 128, "\U0001f3c6", "../a//b "])),
         match(3005, not_known=[[[None]], {"a": {}}], weight=1000, home=1, tags=[], voter=None),
         match(3006, sides=ranked([1] * 300)),
+        match(3010, sides=ranked([100] * 200)),
         match(3007, sides=[{"players": ["low"], "score": -1e15}, {"players": ["zero"], "score": -0.0}]),
     ]
     padded = json.dumps(match(3008)).encode()

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -36,6 +38,19 @@ def feed(kafka: str, topic: str, *words: str, partitioner: str = "murmur2") -> s
         text=True,
         env={**os.environ, "STANDINGS_PARTITIONER": partitioner},
     )
+
+
+@contextmanager
+def feeding(kafka: str, topic: str) -> Iterator[tuple[subprocess.Popen[str], IO[str], IO[str]]]:
+    """Feed from a pipe that stays open; answer the process, its input and its standard error."""
+    with feed(kafka, topic, "-") as sending:
+        assert sending.stdin is not None
+        assert sending.stderr is not None
+        try:
+            yield sending, sending.stdin, sending.stderr
+        finally:
+            # Without effect on one that has ended, as it should have.
+            sending.kill()
 
 
 async def read(kafka: str, topic: str, count: int, partitions: int) -> dict[int, list[ConsumerRecord]]:
@@ -109,16 +124,14 @@ def test_the_largest_record_is_taken(kafka: KafkaServer, topic: str, tmp_path: P
 
 
 def test_a_slow_pipe_is_sent_as_it_comes_and_ctrl_c_does_not_wait_for_it(kafka: KafkaServer, topic: str) -> None:
-    with feed(kafka.bootstrap, topic, "-") as sending:
-        assert sending.stdin is not None
-        assert sending.stderr is not None
-        sending.stdin.write(match(1, "chess") + "\n")
-        sending.stdin.flush()
+    with feeding(kafka.bootstrap, topic) as (sending, pipe, said):
+        pipe.write(match(1, "chess") + "\n")
+        pipe.flush()
         found = asyncio.run(read(kafka.bootstrap, topic, 1, 4))
         assert sum(map(len, found.values())) == 1
         sending.send_signal(signal.SIGINT)
         assert sending.wait(15) == 130
-        assert sending.stderr.read() == "standard input: 1 matches sent, 0 rows refused\n"
+        assert said.read() == "standard input: 1 matches sent, 0 rows refused\n"
 
 
 def test_a_topic_that_is_not_there_is_a_mistake(
@@ -135,20 +148,15 @@ def test_a_topic_that_is_not_there_is_a_mistake(
 def test_a_broker_that_goes_away_is_the_worlds_trouble(jars: tuple[Path, ...], tmp_path: Path) -> None:
     with KafkaServer(tmp_path / "kafka", jars) as server:
         asyncio.run(ensure_topic(server.bootstrap, "fed", 1))
-        with feed(server.bootstrap, "fed", "-") as sending:
-            assert sending.stdin is not None
-            assert sending.stderr is not None
-            sending.stdin.write(match(1, "chess") + "\n")
-            sending.stdin.flush()
+        with feeding(server.bootstrap, "fed") as (sending, pipe, said):
+            pipe.write(match(1, "chess") + "\n")
+            pipe.flush()
             asyncio.run(read(server.bootstrap, "fed", 1, 1))
             server.kill()
-            sending.stdin.write(match(2, "chess") + "\n")
-            sending.stdin.close()
-            try:
-                assert sending.wait(60) == 1
-            finally:
-                sending.kill()
-            summary, trouble = sending.stderr.read().splitlines()
+            pipe.write(match(2, "chess") + "\n")
+            pipe.close()
+            assert sending.wait(60) == 1
+            summary, trouble = said.read().splitlines()
     assert summary == "standard input: 1 matches sent, 0 rows refused"
     assert trouble.startswith("standings: Kafka")
     assert trouble.endswith("feeding the same file again is safe")

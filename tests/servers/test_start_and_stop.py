@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,15 @@ def times_said(ingest: Ingesting, event: str) -> int:
     return sum(line["event"] == event and "partition" not in line for line in lines)
 
 
+def turn_away(port: int, times: int = 4) -> None:
+    """Stand where a server should be, until so many callers have come in vain."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        listener.settimeout(60)
+        for _ in range(times):
+            caller, _ = listener.accept()
+            caller.close()
+
+
 def test_told_to_stop_it_stops_in_time_and_nothing_is_lost(
     kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path
 ) -> None:
@@ -81,6 +91,7 @@ def test_waits_for_the_store(kafka: KafkaServer, own_valkey: ValkeyServer, uniqu
         said = ingest.wait_ready(lambda said: said["state"] == "waiting_for_redis")
         assert (said["ready"], said["partitions"]) == (False, [])
         assert "Redis" in said["reason"]
+        turn_away(own_valkey.port)
         own_valkey.start()
         here.wait(ingest)
         ingest.wait_ready(lambda said: bool(said["ready"]))
@@ -97,6 +108,7 @@ def test_waits_for_the_broker_and_outlives_its_crash(
         said = ingest.wait_ready(lambda said: said["state"] == "waiting_for_broker")
         assert (said["ready"], said["partitions"]) == (False, [])
         assert said["reason"]
+        turn_away(own_kafka.port)
         own_kafka.start()
         here.place.wait_past(1_000, ingest)
         assert times_said(ingest, "waiting_for_broker") == 1
