@@ -10,18 +10,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.admin.new_topic import NewTopic
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, TopicAlreadyExistsError
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from consumers.assignment import Assignment
 from consumers.dead_letters import DeadLetters
 from consumers.health import Health, State
 from consumers.operations import OpsServer
 from consumers.worker import BACKOFF_S, Surroundings
-from service.log import dead_letters_topic, producer
+from service.log import LogUnavailable, cleanup_policy, count_partitions, dead_letters_topic, ensure_topic, producer
 from service.partitioner import partition_of
 from service.settings import Settings
 from service.store.connection import Store, StoreUnavailable
@@ -100,14 +97,12 @@ class Ingest:
             fetch_max_bytes=8 * FETCH_BYTES,
             metadata_max_age_ms=30_000,
         )
-        parts: list[AIOKafkaProducer | AIOKafkaConsumer] = []
         try:
             if not await self._until("waiting_for_broker", self._check_topics):
                 return
             for part in (letters, consumer):
                 if not await self._until("waiting_for_broker", part.start):
                     return
-                parts.append(part)
             assignment.around = Surroundings(
                 consumer=consumer,
                 store=self._store,
@@ -124,8 +119,8 @@ class Ingest:
                 async with asyncio.timeout(STOP_S):
                     await assignment.close()
                     await self._commit(consumer, assignment)
-                    for part in reversed(parts):
-                        await part.stop()
+                    await consumer.stop()
+                    await letters.stop()
             except TimeoutError:
                 _log.warning("stopped late", seconds=STOP_S)
 
@@ -157,7 +152,7 @@ class Ingest:
                 await step()
                 self.health.become("starting")
                 return True
-            except (KafkaError, StoreUnavailable, OSError) as error:
+            except (KafkaError, LogUnavailable, StoreUnavailable, OSError) as error:
                 self.health.become(state, str(error))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)]):
@@ -173,20 +168,10 @@ class Ingest:
 
     async def _check_topics(self) -> None:
         """The topic of matches must exist and keep every record; that of dead letters is made if missing."""
-        topic = self._settings.topic
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka)
-        try:
-            await admin.start()
-            (found,) = await admin.describe_topics([topic])
-            if found["error_code"]:
-                raise KafkaError(f"topic {topic!r} does not exist yet")
-            (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-            configured = {entry[0]: entry[1] for entry in answer.resources[0][4]}
-            if "compact" in configured.get("cleanup.policy", "delete"):
-                raise Unusable(f"Topic {topic!r} is compacted: it would drop matches. Set cleanup.policy to delete.")
-            partitions = found["partitions"]
-            letters = NewTopic(dead_letters_topic(topic), len(partitions), len(partitions[0]["replicas"]))
-            with contextlib.suppress(TopicAlreadyExistsError):
-                await admin.create_topics([letters])
-        finally:
-            await admin.close()
+        kafka, topic = self._settings.kafka, self._settings.topic
+        partitions = await count_partitions(kafka, topic)
+        if not partitions:
+            raise LogUnavailable(f"the topic {topic!r} does not exist yet")
+        if "compact" in await cleanup_policy(kafka, topic):
+            raise Unusable(f"The topic {topic!r} is compacted: it would drop matches. Set cleanup.policy to delete.")
+        await ensure_topic(kafka, dead_letters_topic(topic), partitions)

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Protocol
-from zlib import crc32
 
 import numpy as np
 
-from consumers.seen import NEW, REUSED, SeenIds
-from service.match import Match, check_ahead, decode, encode, is_slug
+from consumers.seen import NEW, REUSED, SeenIds, entries_of
+from service.match import Match, check_ahead, decode, is_slug
 from service.pools import Pool, configured
 from service.problems import Problem
 from service.store.partition import Anchor
-from service.store.rows import SEEN, Seen
+from service.store.rows import Seen
 
 
 class Record(Protocol):
@@ -81,12 +80,7 @@ class Judge:
                 found.append(match)
                 matches.append(match)
                 candidates.append(index)
-        entries = np.empty(len(matches), SEEN)
-        entries["offset"] = [records[index].offset for index in candidates]
-        digests = [blake2b(f"{match.pool}/{match.id}".encode(), digest_size=16).digest() for match in matches]
-        halves = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 2)
-        entries["high"], entries["low"] = halves[:, 0], halves[:, 1]
-        entries["content"] = [crc32(encode(match)) for match in matches]
+        entries = entries_of(matches, [records[index].offset for index in candidates])
         outcomes = seen.admit(entries)
         for place in np.flatnonzero(outcomes).tolist():
             index = candidates[place]

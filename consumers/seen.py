@@ -7,14 +7,17 @@ offset decides, so how entries are laid into blocks never matters.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Final
+from zlib import crc32
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
 from service.columns import Integers
+from service.match import Match, encode
 from service.store.rows import SEEN, Seen
 
 NEW: Final = 0
@@ -25,6 +28,17 @@ BLOCK: Final = 512
 """A block takes further batches until it holds this many entries, so that small batches make few blocks."""
 
 Words = npt.NDArray[np.uint64]
+
+
+def entries_of(matches: Sequence[Match], offsets: Sequence[int]) -> Seen:
+    """Entries of matches: the digest of pool and id, and a CRC-32 of the content to tell an id used again."""
+    entries = np.empty(len(matches), SEEN)
+    digests = [blake2b(f"{match.pool}/{match.id}".encode(), digest_size=16).digest() for match in matches]
+    halves = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 2)
+    entries["high"], entries["low"] = halves[:, 0], halves[:, 1]
+    entries["offset"] = offsets
+    entries["content"] = [crc32(encode(match)) for match in matches]
+    return entries
 
 
 class SeenIds:

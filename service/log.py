@@ -8,6 +8,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError, for_code
 
 TOPIC_SETTINGS: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": str(2 << 20)}
@@ -98,6 +99,19 @@ async def ensure_topic(kafka: str, topic: str, partitions: int) -> int:
             if code:
                 raise for_code(code)(f"topic {topic!r} could not be made")
         return partitions
+
+
+async def cleanup_policy(kafka: str, topic: str) -> str:
+    """Read how a topic forgets: ``delete``, ``compact`` or both.
+
+    Raises
+    ------
+    LogUnavailable
+    """
+    async with _admin(kafka) as admin:
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        settings = {name: value for name, value, *_ in answer.resources[0][4]}
+        return str(settings.get("cleanup.policy", "delete"))
 
 
 @asynccontextmanager

@@ -7,10 +7,8 @@ system is chosen here) and when a record was made (so no match is refused for ly
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import time
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,9 +17,9 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from consumers.seen import DUPLICATE, NEW, SeenIds
+from consumers.seen import DUPLICATE, NEW, SeenIds, entries_of
 from service.columns import Floats, lay_out
-from service.match import Match, Side, encode
+from service.match import Match, Side
 from service.pools import SEEN_WINDOW
 from service.problems import Problem
 from service.rate import (
@@ -39,7 +37,6 @@ from service.rate import (
     rate,
 )
 from service.ratings import RatingSystem
-from service.store.rows import SEEN, Seen
 from standings.files import BadRows, Row, Rows
 
 _ROOM: Final = 64
@@ -232,7 +229,8 @@ def _accepted(block: Sequence[Row], offset: int, played: Played, seen: SeenIds, 
         else:
             candidates.append((row.line, offset + index, row.found))
     by_pool: dict[str, list[Match]] = {}
-    outcomes = seen.admit(_entries(candidates)).tolist()
+    entries = entries_of([match for _, _, match in candidates], [offset for _, offset, _ in candidates])
+    outcomes = seen.admit(entries).tolist()
     for (line, _, match), outcome in zip(candidates, outcomes, strict=True):
         if outcome == NEW:
             by_pool.setdefault(match.pool, []).append(match)
@@ -244,16 +242,6 @@ def _accepted(block: Sequence[Row], offset: int, played: Played, seen: SeenIds, 
     for line, problem in sorted(problems, key=lambda found: found[0]):
         bad.add(line, problem)
     return by_pool
-
-
-def _entries(candidates: Sequence[tuple[int, int, Match]]) -> Seen:
-    entries = np.empty(len(candidates), SEEN)
-    ids = [f"{match.pool}/{match.id}".encode() for _, _, match in candidates]
-    digests = b"".join([hashlib.blake2b(text, digest_size=16).digest() for text in ids])
-    entries["high"], entries["low"] = np.frombuffer(digests, "<u8").reshape(-1, 2).T
-    entries["offset"] = [offset for _, offset, _ in candidates]
-    entries["content"] = [zlib.crc32(encode(match)) for _, _, match in candidates]
-    return entries
 
 
 def _refusal(sides: Sequence[Side], systems: Sequence[RatingSystem]) -> str | None:

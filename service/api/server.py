@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from typing import Final
 
+import structlog
 import uvicorn
 
 from service.api.app import create_app
@@ -24,6 +25,9 @@ WAITING: Final = 1_024
 
 class CannotServe(Exception):
     """What was asked for cannot be served; the message says in one line what to change."""
+
+
+_log = structlog.get_logger()
 
 
 class _Server(uvicorn.Server):
@@ -71,6 +75,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
             backlog=WAITING,
             timeout_graceful_shutdown=STOP_S,
         )
+        _log.info("listening", host=host, port=listener.getsockname()[1])
         _Server(config).run([listener])
 
 
