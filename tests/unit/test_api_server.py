@@ -146,7 +146,6 @@ def test_a_signal_stops_it_even_while_a_client_stays(valkey: ValkeyServer, signu
             os.kill(process.pid, signum)
             out, errors = process.communicate(timeout=server.STOP_S)
         assert (process.returncode, errors) == (0, "")
-        assert "listening" in out
         assert out.endswith("stopped\n")
     finally:
         process.kill()
