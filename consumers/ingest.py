@@ -96,6 +96,8 @@ class Ingest:
             max_partition_fetch_bytes=FETCH_BYTES,
             fetch_max_bytes=8 * FETCH_BYTES,
             metadata_max_age_ms=30_000,
+            # Longer than workers have to end, and a heartbeat, or a slow Redis would cost the membership.
+            rebalance_timeout_ms=20_000,
         )
         try:
             if not await self._until("waiting_for_broker", self._check_topics):

@@ -33,6 +33,9 @@ BATCH_BYTES: Final = 1 << 20
 MEMORY_PLAYERS: Final = 250_000
 """Players of a partition that are kept in memory."""
 
+POOL_ROWS: Final = 32
+"""What a pool itself takes in memory, counted as players."""
+
 
 @dataclass(slots=True)
 class Batch:
@@ -90,12 +93,13 @@ class Partition:
         self._seen = SeenIds(SEEN_WINDOW, loaded.seen)
         self._counts = dict(loaded.counts)
         self._pools: dict[str, PoolMemory] = {}
+        self._in_batch: list[PoolMemory] = []
         self._stored = loaded.position
 
     @property
     def full(self) -> bool:
         """Whether the memory is past its bound and should be cleared."""
-        return sum(len(pool.names) for pool in self._pools.values()) > MEMORY_PLAYERS
+        return sum(POOL_ROWS + len(pool.names) for pool in self._pools.values()) > MEMORY_PLAYERS
 
     def clear(self) -> None:
         """Forget all rows; only while no batch is unacknowledged, for they are read again from Redis."""
@@ -120,6 +124,8 @@ class Partition:
         while True:
             batch = Batch(start, end)
             taken = self._gather(batch, verdicts, done, min(done + most, len(records)))
+            # The match that did not fit any more may have been the first of its pool.
+            self._in_batch = [self._pools[name] for name, matches in batch.matches.items() if matches]
             for name, matches in batch.matches.items():
                 batch.rows[name] = self._pools[name].rows(matches)
             if taken < len(records):
@@ -164,12 +170,12 @@ class Partition:
 
     def wanted(self) -> list[tuple[str, Sequence[str]]]:
         """What must be read before the batch that was just cut can be rated."""
-        return [key for pool in self._pools.values() for key in pool.wanted(self.keys)]
+        return [key for pool in self._in_batch for key in pool.wanted(self.keys)]
 
     def fill(self, fields: Fields) -> None:
         """Take in what was read for `wanted`."""
         values = iter(fields.values)
-        for pool in self._pools.values():
+        for pool in self._in_batch:
             if count := len(pool.wanted(self.keys)):
                 pool.fill([next(values) for _ in range(count)])
 

@@ -133,14 +133,8 @@ def decode(value: bytes | None) -> Match:
     try:
         # As text: msgspec itself does not look at the bytes of fields that it does not know.
         match = _decoder.decode(value.decode())
-    except msgspec.ValidationError as error:
-        raise _located(str(error)) from None
-    except msgspec.DecodeError as error:
-        raise Problem("malformed", str(error)) from None
-    except UnicodeDecodeError as error:
-        raise Problem("malformed", f"not UTF-8 at byte {error.start}") from None
-    except RecursionError:
-        raise Problem("malformed", "nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _unreadable(value, error) from None
     return checked(match)
 
 
@@ -227,6 +221,22 @@ def schema() -> dict[str, Any]:
 
 def _wrong(field: str, problem: str, remedy: str) -> Problem:
     return wrong_field("invalid_match", field, problem, remedy)
+
+
+def _unreadable(value: bytes, error: Exception) -> Problem:
+    if isinstance(error, msgspec.ValidationError):
+        # The decoder ended at the first wrong field; what follows may not even be JSON.
+        try:
+            msgspec.json.decode(value, type=msgspec.Raw)
+        except (msgspec.DecodeError, RecursionError) as worse:
+            error = worse
+        else:
+            return _located(str(error))
+    if isinstance(error, UnicodeDecodeError):
+        return Problem("malformed", f"not UTF-8 at byte {error.start}")
+    if isinstance(error, RecursionError):
+        return Problem("malformed", "nested too deeply")
+    return Problem("malformed", str(error))
 
 
 def _located(message: str) -> Problem:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numba
 import numpy as np
 
-from service.columns import Floats, Matches
+from service.columns import Floats, Integers, Matches
 from service.ratings import RatingSystem
 
 MATCHES: Final = 0
@@ -133,7 +133,9 @@ def _score(matches: Matches, location: Floats, variance: Floats, normal: bool, s
     """Two sides: expected score against result, a tie being one half. More: the mean over untied pairs."""
     for match in range(len(matches.at)):
         first, end = matches.side_start[match], matches.side_start[match + 1]
-        pairs = 0
+        pairs = _scored_pairs(matches.rank[first:end])
+        if pairs == 0:
+            continue
         log_loss = brier = right = 0.0
         for i in range(first, end - 1):
             for q in range(i + 1, end):
@@ -142,29 +144,34 @@ def _score(matches: Matches, location: Floats, variance: Floats, normal: bool, s
                     continue
                 chance = _chance(location, variance, i, q, normal)
                 result = 0.5 if tied else 1.0 if matches.rank[i] < matches.rank[q] else 0.0
-                pairs += 1
-                log_loss -= result * math.log(chance) + (1.0 - result) * math.log(1.0 - chance)
+                if tied:
+                    log_loss -= 0.5 * math.log(chance) + 0.5 * math.log(1.0 - chance)
+                else:
+                    log_loss -= math.log(chance if result > 0.5 else 1.0 - chance)
                 brier += (chance - result) * (chance - result)
                 if not tied:
                     right += 0.5 if chance == 0.5 else 1.0 if (chance > 0.5) == (result > 0.5) else 0.0
-        if pairs == 0:
-            continue
+                # Both sides of the pair, half each, so that which one is listed first cannot matter.
+                _bin(scores, chance, result, 0.5 / pairs)
+                _bin(scores, 1.0 - chance, 1.0 - result, 0.5 / pairs)
         scores[SCORED] += 1.0
         scores[LOG_LOSS] += log_loss / pairs
         scores[BRIER] += brier / pairs
         if end - first > 2 or matches.rank[first] != matches.rank[first + 1]:
             scores[DECIDED] += 1.0
             scores[RIGHT] += right / pairs
-        for i in range(first, end - 1):
-            for q in range(i + 1, end):
-                tied = matches.rank[i] == matches.rank[q]
-                if tied and end - first > 2:
-                    continue
-                chance = _chance(location, variance, i, q, normal)
-                result = 0.5 if tied else 1.0 if matches.rank[i] < matches.rank[q] else 0.0
-                # Both sides of the pair, half each, so that which one is listed first cannot matter.
-                _bin(scores, chance, result, 0.5 / pairs)
-                _bin(scores, 1.0 - chance, 1.0 - result, 0.5 / pairs)
+
+
+@numba.njit(cache=True)
+def _scored_pairs(rank: Integers) -> int:
+    if len(rank) == 2:
+        return 1
+    pairs = 0
+    for i in range(len(rank) - 1):
+        for q in range(i + 1, len(rank)):
+            if rank[i] != rank[q]:
+                pairs += 1
+    return pairs
 
 
 @numba.njit(cache=True)

@@ -360,3 +360,13 @@ def test_no_batch_has_more_records_than_asked(most: int) -> None:
         and len(batch.accepted) == batch.applied
         for batch in batches
     )
+
+
+def test_a_pool_whose_first_match_does_not_fit_any_more_waits_for_the_next_batch() -> None:
+    crowd = [record(n, "chess", [f"a{n}"], [f"b{n}"]) for n in range(1, BATCH_ROWS // 2 + 1)]
+    records = [record(0, "go", ["ann"], ["bob"]), *crowd, record(len(crowd) + 1, "go", ["ann"], ["bob"])]
+    store = straight(records[:1], 1)
+    partition = new_partition(store)
+    for batch in partition.cut(1, records[1:], len(records), 5_000):
+        store.apply(play(store, partition, batch))
+    assert store.stored(SEEN_WINDOW) == straight(records, len(records)).stored(SEEN_WINDOW)

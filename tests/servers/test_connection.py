@@ -90,8 +90,11 @@ def test_no_answer_in_time(redis_server: ValkeyServer) -> None:
         await echoes(store, 2)
         assert proxy.connections == 1, "a connection is kept"
         proxy.spoil = "hold"
+        begun = asyncio.get_running_loop().time()
         with pytest.raises(StoreUnavailable, match="Redis: "):
             await store.command("ECHO", "stale")
+        # After 0.3 s by its own clock; the client's library would wait for 5.
+        assert asyncio.get_running_loop().time() - begun < 3
         proxy.spoil = ""
         proxy.release.set()
         await echoes(store, 5)
