@@ -23,6 +23,7 @@ from consumers.fetch import Fetch
 from consumers.health import Health
 from consumers.judge import Judge, anchor_of
 from consumers.partition import Batch, Partition
+from consumers.takeover import Undecided, resume_at
 from service.metrics import BATCH_RECORDS, BATCH_SECONDS, LAG, READABLE_SECONDS, RECORDS, REFUSALS
 from service.store.apply import Applied, Change, Moved, Refused, apply
 from service.store.connection import Store, StoreUnavailable
@@ -46,10 +47,6 @@ class Doubt(Exception):
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(detail)
         self.kind = kind
-
-
-class Undecided(Exception):
-    """Only an operator can say how this partition goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +147,7 @@ class Worker:
         partitions = len(consumer.partitions_for_topic(self.place.topic) or ())
         if not partitions:
             raise KafkaError(f"topic {self.place.topic!r} is not known to the broker")
-        position = await self._check(loaded, partitions)
+        position = await self._resume_at(loaded, partitions)
         judge = Judge(self.place.partition, lambda pool: around.partition_of(pool, partitions))
         partition = Partition(loaded, judge, partitions)
         self._stored = self.applied = loaded.position
@@ -167,32 +164,14 @@ class Worker:
         found: dict[TopicPartition, int] = await offsets([self.place])  # type: ignore[misc]  # aiokafka has no types
         return found[self.place]
 
-    async def _check(self, loaded: Loaded, partitions: int) -> int:
-        """Where to read on; raises where only an operator can say."""
-        if loaded.torn:
-            raise Undecided(f"torn: a script broke off on its way to {loaded.torn}; rebuild the partition")
-        if not loaded.readable:
-            raise Undecided(f"layout: stored in version {loaded.layout}; rebuild the partition or go back")
-        stored = loaded.partitions
-        if stored is None and self.place.partition > 0:
+    async def _resume_at(self, loaded: Loaded, partitions: int) -> int:
+        known = loaded.partitions
+        if known is None and self.place.partition > 0:
             # A partition that was added has nothing stored; the first one remembers how many there were.
-            stored = (await load(self._around.store, replace(loaded.keys, partition=0))).partitions
-        if stored not in (None, partitions):
-            raise Undecided(
-                f"partitions: the topic had {stored}, now {partitions}; pools would change their places: "
-                "use a new topic"
-            )
+            known = (await load(self._around.store, replace(loaded.keys, partition=0))).partitions
         first = await self._edge(self._around.consumer.beginning_offsets)
         end = await self._edge(self._around.consumer.end_offsets)
-        if loaded.position is None:
-            if first > 0:
-                raise Undecided(f"start: nothing is stored, but the log begins at {first}: its beginning is gone")
-            return 0
-        if end < loaded.position:
-            raise Undecided(f"log: it ends at {end}, before the position {loaded.position}: it was made again or cut")
-        if first > loaded.position:
-            raise Undecided(f"log: it begins at {first}, after the position {loaded.position}: records were lost")
-        return loaded.position
+        return resume_at(loaded, first, end, partitions, known)
 
     async def _verify(self, loaded: Loaded, position: int) -> Sequence[ConsumerRecord]:
         """Read the last applied record again and compare; answers the records after it that came along."""
