@@ -42,6 +42,7 @@ class Pool:
     rows: dict[str, list[float]] = field(default_factory=dict)
     board: dict[str, float] = field(default_factory=dict)
     totals: tuple[int, int, int] = (0, 0, 0)
+    learned: list[float] = field(default_factory=lambda: [0.0, 0.0])
     scores: list[float] = field(default_factory=lambda: [0.0] * 35)
 
 
@@ -164,7 +165,7 @@ def _apply(pool: Pool, match: Match, offset: int) -> None:
             row[0] += 1.0
             if rank == best:
                 row[2 if shared else 1] += 1.0
-    rate(match, pool.rows, Scores(pool.scores))
+    rate(match, pool.rows, pool.learned, Scores(pool.scores))
     for side in match.sides:
         for player in side:
             pool.board[player] = pool.rows[player][4]
@@ -175,7 +176,10 @@ def _apply(pool: Pool, match: Match, offset: int) -> None:
 def top(pool: Pool, count: int = 10) -> str:
     """The head of the board, to read."""
     first = sorted(pool.rows.items(), key=lambda item: (-item[1][4], item[0]))[:count]
-    return "\n".join(
-        f"{place:3} {player:24} {row[4]:8.2f} ± {math.sqrt(row[6] + (row[5] - row[4]) ** 2):6.2f}  {row[0]:.0f} matches"
-        for place, (player, row) in enumerate(first, 1)
-    )
+    lines = []
+    for place, (player, row) in enumerate(first, 1):
+        off = row[5] - row[4] - pool.learned[0]
+        lines.append(
+            f"{place:3} {player:24} {row[4]:8.2f} ± {math.sqrt(row[6] + off * off):6.2f}  {row[0]:.0f} matches"
+        )
+    return "\n".join(lines)

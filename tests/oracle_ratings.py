@@ -64,6 +64,7 @@ class Scores:
 def rate(
     match: Match,
     rows: dict[str, list[float]],
+    learned: list[float],
     scores: Scores,
     k: float = 32.0,
     scale: float = 400.0,
@@ -92,6 +93,11 @@ def rate(
     strongest_first = sorted(
         range(sides), key=lambda side: (-location[side], match.ranks[side], belief[side], spread[side])
     )
+    shift = 0.0
+    for i in strongest_first:
+        shift += belief[i] - location[i]
+    learned[1] += 1.0
+    learned[0] += (shift / sides - learned[0]) / min(learned[1], 1000.0)
     for i, q in combinations(strongest_first, 2):
         result = 0.5 if match.ranks[i] == match.ranks[q] else float(match.ranks[i] < match.ranks[q])
         factor = share

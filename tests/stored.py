@@ -47,7 +47,8 @@ def stored(client: Redis, keys: Keys, window: int = WINDOW) -> State:
             },
             board={player.decode(): float(score) for player, score in _sorted_set(client, keys.board(name, "elo"))},
             totals=cast("tuple[int, int, int]", struct.unpack("<qqq", packed)),
-            scores=list(struct.unpack("<35d", learned[f"{name}/elo"])),
+            learned=list(struct.unpack("<2d", learned[f"{name}/elo"][:16])),
+            scores=list(struct.unpack("<35d", learned[f"{name}/elo"][16:])),
         )
         expected_keys |= {keys.rows(name, "elo"), keys.board(name, "elo")}
     if totals:
@@ -85,6 +86,7 @@ def difference(expected: State, found: State) -> str:
             lines.append(f"{name} totals: expected {one.totals}, stand {other.totals}")
         lines += _maps(f"{name} rows", one.rows, other.rows)
         lines += _maps(f"{name} board", one.board, other.board)
+        lines += _maps(f"{name} learned", dict(enumerate(one.learned)), dict(enumerate(other.learned)))
         lines += _maps(f"{name} scores", dict(enumerate(one.scores)), dict(enumerate(other.scores)))
     return "\n".join(lines)
 

@@ -8,6 +8,8 @@ Elo itself does not say how far off it may be, and its own recursion cannot: whi
 together near the start, it takes mismatches for even matches. So a Gaussian belief is kept beside each rating,
 updated by the same results as Glicko would, and the deviation is the root mean square error of the rating under
 that belief. The belief never gets surer than a step of size ``k`` leaves Elo at best, ``k * scale / (2 ln 10)``.
+Elo moves as many points up as down, the belief does not, so over decades their levels part; since only gaps mean
+anything, the pool's row learns how far, and that much is no error.
 
 References
 ----------
@@ -31,6 +33,12 @@ from service.ratings.canonical import sorted_sum, strongest_first
 RATING: Final = 0
 BELIEF: Final = 1
 VARIANCE: Final = 2
+
+SHIFT: Final = 0
+COUNT: Final = 1
+
+SHIFT_MATCHES: Final = 1000.0
+"""The level by which beliefs lie off the ratings is a running mean over about so many matches."""
 
 BLUR: Final = math.pi / 8
 """A logistic seen through a normal error of variance v is nearly one that is flatter by sqrt(1 + BLUR v)."""
@@ -67,6 +75,7 @@ class Elo(RatingSystem, frozen=True, kw_only=True):
     promises: ClassVar[frozenset[Promise]] = frozenset(("neutral_tie", "monotone_place", "monotone_margin", "zero_sum"))
     link: ClassVar[Literal["logistic", "normal"]] = "logistic"
     skill_columns: ClassVar[tuple[str, ...]] = ("rating", "belief", "variance")
+    pool_columns: ClassVar[tuple[str, ...]] = ("shift", "count")
 
     k: Annotated[float, Meta(gt=0, le=1000)] = 32.0
     scale: Annotated[float, Meta(ge=1, le=1e6)] = 400.0
@@ -83,11 +92,11 @@ class Elo(RatingSystem, frozen=True, kw_only=True):
         self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, location: Floats, variance: Floats
     ) -> None:
         """Rate matches in order, in place; see `RatingSystem.update`. Rest changes nothing in Elo."""
-        _update(matches, skills, location, variance, self.k, math.log(10.0) / self.scale, self.home, self.margin)
+        _update(matches, skills, pool, location, variance, self.k, math.log(10.0) / self.scale, self.home, self.margin)
 
     def view(self, skills: Floats, pool: Floats, rest: Floats) -> tuple[Floats, Floats]:
         """Rating and deviation; Elo has no notion of rest."""
-        off = skills[:, BELIEF] - skills[:, RATING]
+        off = skills[:, BELIEF] - skills[:, RATING] - pool[SHIFT]
         return skills[:, RATING].copy(), np.sqrt(skills[:, VARIANCE] + off * off)
 
 
@@ -101,6 +110,7 @@ def _logistic(x: float) -> float:
 def _update(
     matches: Matches,
     skills: Floats,
+    pool: Floats,
     location: Floats,
     variance: Floats,
     k: float,
@@ -133,6 +143,11 @@ def _update(
             belief[matches.home[match]] += home
 
         order = strongest_first(location[first:end], matches.rank[first:end], scratch[:2, :sides])
+        shift = 0.0
+        for i in order:
+            shift += belief[i] - location[first + i]
+        pool[COUNT] += 1.0
+        pool[SHIFT] += (shift / sides - pool[SHIFT]) / min(pool[COUNT], SHIFT_MATCHES)
         share = 3.0 / (sides + 1.0)
         for above in range(sides - 1):
             i = order[above]

@@ -11,7 +11,7 @@ import pytest
 from service.api.inputs import now
 from service.ratings.elo import Elo
 from service.store import board
-from service.store.rows import unpack_rows
+from service.store.rows import unpack_learned, unpack_rows
 from standings.embedded import ValkeyServer
 from tests.api import serving
 from tests.league import AT, duel, newcomers, tie
@@ -58,7 +58,9 @@ def test_every_number_of_a_player(valkey: ValkeyServer, unique: Unique) -> None:
             body = await ask.read("/v1/pools/chess/players/ann")
             row = await league.store.command("HGET", league.keys().rows("chess", "elo"), "ann")
             _, skills = unpack_rows([row], Elo())
-            (rating,), (deviation,) = Elo().view(skills, np.empty(0), np.zeros(1))
+            packed = await league.store.command("HGET", league.keys().learned, "chess/elo")
+            learned, _ = unpack_learned(packed, Elo())
+            (rating,), (deviation,) = Elo().view(skills, learned, np.zeros(1))
             assert 1490 < rating < 1500
             assert 100 < deviation < 350
             assert body == {

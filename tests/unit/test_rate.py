@@ -87,7 +87,7 @@ def test_an_empty_table() -> None:
     table = empty(create("elo"), 3)
     assert table.tallies.shape == (3, len(TALLY_COLUMNS))
     assert table.skills.tolist() == [create("elo").newcomer().tolist()] * 3
-    assert (table.pool.shape, table.scores.shape) == ((0,), (SCORE_COLUMNS,))
+    assert (table.pool.tolist(), table.scores.shape) == ([0.0, 0.0], (SCORE_COLUMNS,))
     assert not table.tallies.any()
     assert not table.scores.any()
 
