@@ -66,6 +66,7 @@ class Rows:
         self.name = "standard input" if name == "-" else name
         try:
             # Unbuffered, so that a pipe hands over what it has and `position` is what was really taken.
+            # `__exit__` closes it.
             self._raw = open(0 if name == "-" else name, "rb", buffering=0, closefd=name != "-")  # noqa: SIM115
             status = os.fstat(self._raw.fileno())
         except OSError as error:
