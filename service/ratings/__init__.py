@@ -95,6 +95,21 @@ class RatingSystem(msgspec.Struct, frozen=True, kw_only=True):
         """Row of a pool before the first match, float64[len(pool_columns)]."""
         return np.zeros(len(self.pool_columns))
 
+    def seeded(self, rating: Floats, deviation: Floats, pool: Floats) -> Floats:
+        """Rows of players who come with a rating from elsewhere.
+
+        Parameters
+        ----------
+        rating, deviation : float64[n]
+            As `view` is to show them without any rest.
+        pool : float64[len(pool_columns)]
+
+        Returns
+        -------
+        float64[n, len(skill_columns)]
+        """
+        raise NotImplementedError
+
     def update(
         self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, location: Floats, variance: Floats
     ) -> None:

@@ -88,6 +88,10 @@ class Elo(RatingSystem, frozen=True, kw_only=True):
         """Row of a player before the first match: rating and belief at the start."""
         return np.array([self.start, self.start, self.deviation * self.deviation])
 
+    def seeded(self, rating: Floats, deviation: Floats, pool: Floats) -> Floats:
+        """Rows of players who come with a rating: the belief is the rating, as sure as it is said to be."""
+        return np.column_stack((rating, rating + pool[SHIFT], deviation * deviation))
+
     def update(
         self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, location: Floats, variance: Floats
     ) -> None:
