@@ -12,16 +12,17 @@ from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-from service.log import LogUnavailable, answered, count_partitions, producer
+from service.broker import describe_topic
+from service.log import LogUnavailable, answered, producer
 from service.match import check_ahead
 from service.partitioner import partition_of
 from service.problems import Problem
 from service.settings import Settings
+from standings.brake import MOST_LAG, Brake
 from standings.errors import Mistake, Trouble
-from standings.files import BadRows, Row, Rows
+from standings.files.report import BadRows, Progress
+from standings.files.rows import Row, Rows
+from standings.files.source import Source
 
 WAIT_S: Final = 10.0
 """Time that `feed` waits for a broker before it gives up."""
@@ -149,28 +150,31 @@ async def _in_time() -> AsyncIterator[None]:
         raise LogUnavailable(f"Kafka took nothing for {ANSWER_S:g} s") from error
 
 
-async def feed(name: str, settings: Settings) -> None:
+async def feed(source: Source, settings: Settings, most_lag: int = MOST_LAG) -> None:
     """Send a file's matches to the topic; say on standard error how far it is and what became of it.
 
     Parameters
     ----------
-    name : str
-        Path of an NDJSON file; ``-`` is standard input.
+    source : Source
+        The file, and how its rows are to be read.
     settings : Settings
+    most_lag : int
+        Records that the consumer group may be behind before sending waits for it.
 
     Raises
     ------
     Mistake
-        The file cannot be read, or there is no such topic.
+        The file cannot be read, or has a bad row and the source is strict; there is no such topic.
     Trouble
         Kafka does not answer.
     """
-    with Rows(name) as rows:
+    with Rows(source) as rows:
         sender = Sender(settings, await _find_topic(settings))
-        bad = BadRows(rows.name)
+        brake = Brake(settings, most_lag)
+        bad = BadRows(rows.name, source.strict)
         try:
             async with sender:
-                await _send_rows(rows, sender, bad)
+                await _send_rows(rows, sender, brake, bad)
         except LogUnavailable as error:
             raise Trouble(f"{error}; feeding the same file again is safe") from error
         finally:
@@ -182,41 +186,35 @@ async def _find_topic(settings: Settings) -> int:
     deadline = time.monotonic() + WAIT_S
     while True:
         try:
-            partitions = await count_partitions(settings.kafka, settings.topic)
+            topic = await describe_topic(settings.kafka, settings.topic)
         except LogUnavailable as error:
             if time.monotonic() > deadline:
                 raise Trouble(f"{error} at {settings.kafka} (waited {WAIT_S:g} s)") from error
             await asyncio.sleep(0.5)
         else:
-            if not partitions:
+            if topic is None:
                 raise Mistake(f"Kafka at {settings.kafka} has no topic {settings.topic!r}")
-            return partitions
+            return topic.partitions
 
 
-async def _send_rows(rows: Rows, sender: Sender, bad: BadRows) -> None:
+async def _send_rows(rows: Rows, sender: Sender, brake: Brake, bad: BadRows) -> None:
     blocks = rows.blocks()
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[rate]:,.0f} matches/s"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(rows.name, total=rows.size, rate=0.0)
-        begun = time.monotonic()
+    with Progress(rows) as progress:
         while True:
             block = next(blocks, None) if rows.size is not None else await _next_in_thread(blocks)
             if block is None:
                 break
-            await _send_block(block, sender, bad)
+            await brake.hold(len(block))
+            try:
+                await _send_block(block, sender, bad)
+            except Mistake:
+                # What stood before the bad row is as good as it was.
+                await sender.flush()
+                raise
             if rows.size is None:
                 # The next block may be long in coming.
                 await sender.send()
-            else:
-                progress.update(task, completed=rows.position)
-            progress.update(task, rate=sender.sent / max(0.001, time.monotonic() - begun))
+            progress.show(sender.sent)
         await sender.flush()
 
 

@@ -1,45 +1,18 @@
-"""Work on files, without Kafka and Redis: the ratings at a file's end, and how well systems predict on their way.
-
-A file is read as a log is: in order, each id once, and through the same `service.rate` as ingest. A pool is a
-ladder of its own here as there. Two things a log knows are not in a file: the pools' configuration (the
-system is chosen here) and when a record was made (so no match is refused for lying in the future).
-"""
+"""Work on files, without Kafka and Redis: the ratings at a file's end, and how well systems predict on their way."""
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from consumers.seen import DUPLICATE, NEW, SeenIds, entries_of
-from service.columns import Floats, lay_out
-from service.match import Match, Side
-from service.pools import SEEN_WINDOW
-from service.problems import Problem
-from service.rate import (
-    BINS,
-    BRIER,
-    DECIDED,
-    FIRST_BIN,
-    LOG_LOSS,
-    MATCHES,
-    RIGHT,
-    SCORE_COLUMNS,
-    SCORED,
-    Table,
-    empty,
-    rate,
-)
+from service.columns import Floats
+from service.rate import BINS, BRIER, DECIDED, FIRST_BIN, LOG_LOSS, MATCHES, RIGHT, SCORE_COLUMNS, SCORED
 from service.ratings import RatingSystem
-from standings.files import BadRows, Row, Rows
-
-_ROOM: Final = 64
+from standings.files.source import Source
+from standings.play import Played, play_file
 
 
 class Player(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,57 +64,46 @@ class Evaluations(msgspec.Struct, frozen=True):
     systems: list[Evaluation]
 
 
-class Ladder:
-    """One pool in memory: its players, and a table for each system."""
-
-    def __init__(self, systems: Sequence[RatingSystem]) -> None:
-        self.row_of: dict[str, int] = {}
-        self.tables = [empty(system, _ROOM) for system in systems]
-
-    def rows(self, matches: Sequence[Match]) -> list[int]:
-        """Rows of all players, match by match; new ones for new names."""
-        row_of = self.row_of
-        names = (name for match in matches for side in match.sides for name in side.players)
-        return [row_of.setdefault(name, len(row_of)) for name in names]
-
-    def grow(self, systems: Sequence[RatingSystem]) -> None:
-        """Make room for everybody who has a row."""
-        for index, system in enumerate(systems):
-            table = self.tables[index]
-            room = len(table.tallies)
-            if room < len(self.row_of):
-                more = empty(system, max(room, len(self.row_of) - room))
-                tallies = np.concatenate((table.tallies, more.tallies))
-                skills = np.concatenate((table.skills, more.skills))
-                self.tables[index] = Table(tallies, skills, table.pool, table.scores)
-
-
-@dataclass(slots=True)
-class Played:
-    """A file that was gone through: its pools, what was rated, how long the rating alone took."""
-
-    systems: Sequence[RatingSystem]
-    ladders: dict[str, Ladder] = field(default_factory=dict)
-    matches: int = 0
-    duplicates: int = 0
-    seconds: list[float] = field(default_factory=list)
-
-
-def rate_file(name: str, system: RatingSystem) -> Ratings:
+def rate_file(source: Source, system: RatingSystem) -> Ratings:
     """Rate all matches of a file.
 
     Parameters
     ----------
-    name : str
-        Path of an NDJSON file; ``-`` is standard input.
+    source : Source
+        The file, and how its rows are to be read.
     system : RatingSystem
 
     Raises
     ------
     Mistake
-        The file cannot be read.
+        The file cannot be read, or has a bad row and the source is strict.
     """
-    ladders = _play(name, [system]).ladders
+    return ratings_of(play_file(source, [system]))
+
+
+def evaluate_file(source: Source, systems: Sequence[RatingSystem]) -> Evaluations:
+    """Predict, then update, through a file.
+
+    A match that one of the systems does not take is left out for all, so that their figures compare.
+
+    Parameters
+    ----------
+    source : Source
+        The file, and how its rows are to be read.
+    systems : sequence of RatingSystem
+
+    Raises
+    ------
+    Mistake
+        The file cannot be read, or has a bad row and the source is strict.
+    """
+    return evaluations_of(play_file(source, systems))
+
+
+def ratings_of(played: Played) -> Ratings:
+    """Read the ratings under the one system that was played."""
+    (system,) = played.systems
+    ladders = played.ladders
     players: list[Player] = []
     for pool in sorted(ladders):
         ladder = ladders[pool]
@@ -162,25 +124,10 @@ def rate_file(name: str, system: RatingSystem) -> Ratings:
     return Ratings(system.name, players)
 
 
-def evaluate_file(name: str, systems: Sequence[RatingSystem]) -> Evaluations:
-    """Predict, then update, through a file.
-
-    A match that one of the systems does not take is left out for all, so that their figures compare.
-
-    Parameters
-    ----------
-    name : str
-        Path of an NDJSON file; ``-`` is standard input.
-    systems : sequence of RatingSystem
-
-    Raises
-    ------
-    Mistake
-        The file cannot be read.
-    """
-    played = _play(name, systems)
+def evaluations_of(played: Played) -> Evaluations:
+    """Sum up how every system predicted what was played."""
     answers = []
-    for index, system in enumerate(systems):
+    for index, system in enumerate(played.systems):
         scores = np.zeros(SCORE_COLUMNS)
         for ladder in played.ladders.values():
             scores += ladder.tables[index].scores
@@ -198,74 +145,6 @@ def evaluate_file(name: str, systems: Sequence[RatingSystem]) -> Evaluations:
             )
         )
     return Evaluations(answers)
-
-
-def _play(name: str, systems: Sequence[RatingSystem]) -> Played:
-    played = Played(systems, seconds=[0.0] * len(systems))
-    seen = SeenIds(SEEN_WINDOW, {})
-    with Rows(name) as rows:
-        bad = BadRows(rows.name)
-        for system in systems:
-            _warm(system)
-        offset = 0
-        for block in rows.blocks():
-            _rate(played, _accepted(block, offset, played, seen, bad))
-            offset += len(block)
-        bad.close()
-        if played.duplicates:
-            sys.stderr.write(f"{rows.name}: {played.duplicates:,} duplicates left out\n")
-    return played
-
-
-def _accepted(block: Sequence[Row], offset: int, played: Played, seen: SeenIds, bad: BadRows) -> dict[str, list[Match]]:
-    """Judge rows as ingest judges records, a row's number being its offset; answers the matches by pool."""
-    candidates: list[tuple[int, int, Match]] = []
-    problems: list[tuple[int, Problem]] = []
-    for index, row in enumerate(block):
-        if isinstance(row.found, Problem):
-            problems.append((row.line, row.found))
-        elif refusal := _refusal(row.found.sides, played.systems):
-            problems.append((row.line, Problem("shape_not_taken", f"sides: {refusal}")))
-        else:
-            candidates.append((row.line, offset + index, row.found))
-    by_pool: dict[str, list[Match]] = {}
-    entries = entries_of([match for _, _, match in candidates], [offset for _, offset, _ in candidates])
-    outcomes = seen.admit(entries).tolist()
-    for (line, _, match), outcome in zip(candidates, outcomes, strict=True):
-        if outcome == NEW:
-            by_pool.setdefault(match.pool, []).append(match)
-        elif outcome == DUPLICATE:
-            played.duplicates += 1
-        else:
-            detail = f"id: {match.id!r} of pool {match.pool!r} had another content"
-            problems.append((line, Problem("id_reused", detail)))
-    for line, problem in sorted(problems, key=lambda found: found[0]):
-        bad.add(line, problem)
-    return by_pool
-
-
-def _refusal(sides: Sequence[Side], systems: Sequence[RatingSystem]) -> str | None:
-    return next((refusal for system in systems if (refusal := system.refusal(sides))), None)
-
-
-def _rate(played: Played, by_pool: dict[str, list[Match]]) -> None:
-    for pool, matches in by_pool.items():
-        ladder = played.ladders.get(pool)
-        if ladder is None:
-            ladder = played.ladders[pool] = Ladder(played.systems)
-        columns = lay_out(matches, ladder.rows(matches))
-        ladder.grow(played.systems)
-        for index, system in enumerate(played.systems):
-            begun = time.perf_counter()
-            rate(system, columns, ladder.tables[index])
-            played.seconds[index] += time.perf_counter() - begun
-        played.matches += len(matches)
-
-
-def _warm(system: RatingSystem) -> None:
-    """Compile before anything is timed."""
-    match = Match("warm", "warm", 0, (Side(("a",), rank=1), Side(("b",), rank=2)))
-    rate(system, lay_out([match], [0, 1]), empty(system, 2))
 
 
 def _mean(total: float, count: float) -> float | None:

@@ -6,14 +6,20 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import pytest
 
-from service.match import RECORD_BYTES, Match
-from service.problems import Problem
+from service.match import RECORD_BYTES, Match, decode
+from service.pools import SEEN_WINDOW
+from service.problems import Problem, wrong_field
 from standings.errors import Mistake
-from standings.files import BLOCK_BYTES, NAMED, BadRows, Row, Rows
+from standings.files.ids import GENERATION, Ids
+from standings.files.lines import BLOCK_BYTES
+from standings.files.report import NAMED, BadRows
+from standings.files.rows import Row, Rows
+from standings.files.source import Source
 
 GOOD = (
     b'{"id": "%d", "pool": "chess", "at": 0,'
@@ -22,12 +28,12 @@ GOOD = (
 
 
 def read(path: Path) -> list[Row]:
-    with Rows(str(path)) as rows:
+    with Rows(Source(file=str(path))) as rows:
         return [row for block in rows.blocks() for row in block]
 
 
 def outcome(row: Row) -> str:
-    return row.found.id if isinstance(row.found, Match) else row.found.type.slug
+    return row.found.type.slug if isinstance(row.found, Problem) else row.found.id
 
 
 def test_blank_lines_are_skipped_and_numbers_kept(tmp_path: Path) -> None:
@@ -86,15 +92,15 @@ def test_packed_file(tmp_path: Path) -> None:
 
 def test_missing_file_and_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(Mistake, match=r"cannot read .*nowhere: No such file or directory"):
-        Rows(str(tmp_path / "nowhere"))
+        Rows(Source(file=str(tmp_path / "nowhere")))
     with pytest.raises(Mistake, match="Is a directory"):
-        Rows(str(tmp_path))
+        Rows(Source(file=str(tmp_path)))
 
 
 def test_size_and_position(tmp_path: Path) -> None:
     path = tmp_path / "m.ndjson"
     path.write_bytes(GOOD % 1)
-    with Rows(str(path)) as rows:
+    with Rows(Source(file=str(path))) as rows:
         assert rows.size == len(GOOD % 1)
         list(rows.blocks())
         assert rows.position == rows.size
@@ -102,8 +108,9 @@ def test_size_and_position(tmp_path: Path) -> None:
 
 def test_a_slow_pipe_hands_over_what_it_has() -> None:
     code = (
-        "from standings.files import Rows\n"
-        "for block in Rows('-').blocks():\n"
+        "from standings.files.rows import Rows\n"
+        "from standings.files.source import Source\n"
+        "for block in Rows(Source(file='-')).blocks():\n"
         "    print([row.found.id for row in block], flush=True)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
@@ -137,3 +144,72 @@ def test_few_bad_rows_are_not_counted_again(capsys: pytest.CaptureFixture[str]) 
     bad.add(7, Problem("malformed", "why"))
     bad.close()
     assert capsys.readouterr().err == "m.ndjson:7: malformed: why\n"
+
+
+def test_the_remedy_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    BadRows("m.ndjson").add(7, wrong_field("invalid_match", "at", "'soon'", "a date"))
+    assert capsys.readouterr().err == "m.ndjson:7: invalid_match: at: 'soon'; a date\n"
+
+
+def test_strict_ends_at_the_first_bad_row() -> None:
+    bad = BadRows("m.ndjson", strict=True)
+    with pytest.raises(Mistake, match=r"^m\.ndjson:7: malformed: why$"):
+        bad.add(7, Problem("malformed", "why"))
+    assert bad.count == 1
+
+
+def test_the_mark_of_utf8_is_taken_off_and_utf16_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "m.ndjson"
+    path.write_bytes(BOM_UTF8 + GOOD % 1)
+    assert [row.value for row in read(path)] == [GOOD % 1]
+    path.write_bytes((GOOD % 1).decode().encode("utf-16"))
+    with pytest.raises(Mistake, match="UTF-16: save it as UTF-8"):
+        read(path)
+
+
+def without_id(number: int, more: bytes = b"") -> bytes:
+    return (GOOD % 0).replace(b'"id": "0", ', b"").replace(b'"at": 0', b'"at": %d%b' % (number, more))
+
+
+def test_a_match_without_an_id_gets_one_from_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "m.ndjson"
+    # The word stands in the row without being its id.
+    tagged = without_id(3, b', "tags": ["id"], "id2": {"id": "x"}')
+    path.write_bytes(b"\n".join([without_id(1), without_id(2), GOOD % 7, tagged, without_id(1), without_id(1)]))
+    ids = [outcome(row) for row in read(path)]
+    assert ids[2] == "7"
+    assert len(set(ids)) == 6
+    assert ids == [outcome(row) for row in read(path)], "the same file gives the same ids"
+    for row in read(path):
+        assert isinstance(row.found, Match)
+        assert decode(row.value) == row.found
+
+    # Other rows in between change no id; which of the equal rows is which does not matter.
+    path.write_bytes(b"\n".join([without_id(1), without_id(9), without_id(1), without_id(2)]))
+    again = [outcome(row) for row in read(path)]
+    assert (again[0], again[2], again[3]) == (ids[0], ids[4], ids[1])
+
+
+def test_what_is_remembered_for_ids_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 2 * GENERATION == SEEN_WINDOW
+    monkeypatch.setattr("standings.files.ids.GENERATION", 10)
+    ids = Ids()
+    values = [b'{"at":%d}' % number for number in range(1_000)]
+    first = [ids.add(value) for value in values]
+    assert len(set(first)) == 1_000
+    assert ids.add(values[-1]) not in first, "still known: the second of its kind"
+    assert ids.add(values[0]) == first[0], "forgotten: as if it were the first"
+    assert len(ids._new) + len(ids._old) <= 20
+
+
+def test_only_a_missing_id_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "m.ndjson"
+    path.write_bytes(b'{"id": 7}\n{"at": 0}\n7\n{"pool": 3}\n{')
+    problems = [row.found.detail for row in read(path) if isinstance(row.found, Problem)]
+    assert [problem.partition(":")[0] for problem in problems[:4]] == [
+        "id",
+        "pool",
+        "Expected `object`, got `int`",
+        "pool",
+    ]
+    assert len(problems) == 5

@@ -1,9 +1,11 @@
 """Offline work: what a file's matches come to, against the same sums written plainly."""
 
+import csv
 import json
 import math
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +13,23 @@ import msgspec
 import pytest
 
 from service.ratings import create
-from standings import files
-from standings.offline import evaluate_file, rate_file
+from standings.errors import Mistake
+from standings.files.source import Source
+from standings.offline import evaluate_file, evaluations_of, rate_file
+from standings.play import play_file
 
 ELO = create("elo")
-Writer = Callable[[Sequence[Any]], str]
+Writer = Callable[[Sequence[Any]], Source]
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Writer:
-    """Write rows, one JSON value a line; answer the file's name."""
+    """Write rows, one JSON value a line; answer where they are."""
 
-    def write(rows: Sequence[Any]) -> str:
+    def write(rows: Sequence[Any]) -> Source:
         path = tmp_path / "matches.ndjson"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        return str(path)
+        return Source(file=str(path))
 
     return write
 
@@ -86,10 +90,10 @@ def test_equal_ratings_are_in_order_of_names(write: Writer) -> None:
 
 
 def test_pieces_of_a_file_do_not_matter(write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = write(random_duels(2_000))
-    whole = rate_file(name, ELO)
-    monkeypatch.setattr(files, "BLOCK_BYTES", 700)
-    assert rate_file(name, ELO) == whole
+    source = write(random_duels(2_000))
+    whole = rate_file(source, ELO)
+    monkeypatch.setattr("standings.files.lines.BLOCK_BYTES", 700)
+    assert rate_file(source, ELO) == whole
 
 
 def test_one_pool_is_not_named_in_the_answer(write: Writer) -> None:
@@ -99,8 +103,8 @@ def test_one_pool_is_not_named_in_the_answer(write: Writer) -> None:
 
 
 def test_every_pool_is_a_ladder_of_its_own(write: Writer) -> None:
-    name = write([duel(1, "ann", "bob"), duel(1, "bob", "ann", pool="go"), duel(2, "bob", "ann", pool="go")])
-    answer = msgspec.to_builtins(rate_file(name, ELO))
+    source = write([duel(1, "ann", "bob"), duel(1, "bob", "ann", pool="go"), duel(2, "bob", "ann", pool="go")])
+    answer = msgspec.to_builtins(rate_file(source, ELO))
     alone = msgspec.to_builtins(rate_file(write([duel(1, "bob", "ann"), duel(2, "bob", "ann")]), ELO))
     assert [(player["pool"], player["player"]) for player in answer["players"]] == [
         ("chess", "ann"),
@@ -113,16 +117,16 @@ def test_every_pool_is_a_ladder_of_its_own(write: Writer) -> None:
 
 
 def test_an_id_counts_once(write: Writer, capsys: pytest.CaptureFixture[str]) -> None:
-    name = write([duel(1, "ann", "bob"), duel(1, "ann", "bob"), duel(1, "bob", "ann")])
-    assert [player.rating for player in rate_file(name, ELO).players] == [1516.0, 1484.0]
+    source = write([duel(1, "ann", "bob"), duel(1, "ann", "bob"), duel(1, "bob", "ann")])
+    assert [player.rating for player in rate_file(source, ELO).players] == [1516.0, 1484.0]
     named, counted = capsys.readouterr().err.splitlines()
-    assert named.startswith(f"{name}:3: id_reused: id: '1' of pool 'chess'")
-    assert counted == f"{name}: 1 duplicates left out"
+    assert named.startswith(f"{source.file}:3: id_reused: id: '1' of pool 'chess'")
+    assert counted == f"{source.file}: 1 duplicates left out"
 
 
 def test_an_id_comes_free_behind_the_window(write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("standings.offline.SEEN_WINDOW", 3)
-    monkeypatch.setattr(files, "BLOCK_BYTES", 10)
+    monkeypatch.setattr("standings.play.SEEN_WINDOW", 3)
+    monkeypatch.setattr("standings.files.lines.BLOCK_BYTES", 10)
     inside = [duel(1, "ann", "bob"), {}, {}, duel(1, "ann", "bob")]
     assert evaluate_file(write(inside), [ELO]).systems[0].matches == 1
     behind = [duel(1, "ann", "bob"), {}, {}, {}, duel(1, "ann", "bob")]
@@ -131,12 +135,12 @@ def test_an_id_comes_free_behind_the_window(write: Writer, monkeypatch: pytest.M
 
 def test_bad_rows_are_named_and_left_out(write: Writer, capsys: pytest.CaptureFixture[str]) -> None:
     crowd = {**duel(2, "x", "y"), "sides": [{"players": [f"p{rank}"], "rank": rank} for rank in range(1, 5_002)]}
-    name = write([duel(1, "ann", "ann"), crowd, 7, duel(3, "ann", "bob")])
-    assert [player.rating for player in rate_file(name, ELO).players] == [1516.0, 1484.0]
+    source = write([duel(1, "ann", "ann"), crowd, 7, duel(3, "ann", "bob")])
+    assert [player.rating for player in rate_file(source, ELO).players] == [1516.0, 1484.0]
     first, second, third = capsys.readouterr().err.splitlines()
-    assert first.startswith(f"{name}:1: invalid_match: sides[1].players[0]: stands twice")
-    assert second == f"{name}:2: shape_not_taken: sides: elo takes at most 5000 sides, not 5001"
-    assert third.startswith(f"{name}:3: invalid_match: ")
+    assert first.startswith(f"{source.file}:1: invalid_match: sides[1].players[0]: stands twice")
+    assert second == f"{source.file}:2: shape_not_taken: sides: elo takes at most 5000 sides, not 5001"
+    assert third.startswith(f"{source.file}:3: invalid_match: ")
 
 
 def test_evaluate_scores_what_was_predicted(write: Writer) -> None:
@@ -166,11 +170,11 @@ def test_evaluate_scores_what_was_predicted(write: Writer) -> None:
 
 
 def test_systems_are_compared_side_by_side(write: Writer) -> None:
-    name = write(random_duels(1_000))
+    source = write(random_duels(1_000))
     slow, quick = create("elo", {"k": 1}), create("elo", {"k": 60})
-    both = evaluate_file(name, [slow, quick]).systems
+    both = evaluate_file(source, [slow, quick]).systems
     for system, found in zip((slow, quick), both, strict=True):
-        (alone,) = evaluate_file(name, [system]).systems
+        (alone,) = evaluate_file(source, [system]).systems
         assert (alone.log_loss, alone.brier, alone.accuracy) == (found.log_loss, found.brier, found.accuracy)
 
 
@@ -179,3 +183,74 @@ def test_an_empty_file_has_no_figures(write: Writer) -> None:
     (found,) = evaluate_file(write([]), [ELO]).systems
     assert (found.matches, found.scored) == (0, 0)
     assert (found.log_loss, found.brier, found.accuracy, found.matches_per_second) == (None, None, None, None)
+
+
+def test_a_seed_sets_the_start_in_its_place(write: Writer) -> None:
+    seed = {"type": "seed", "id": "s", "pool": "chess", "at": 0, "system": "elo"}
+    seeded = {**seed, "players": [{"player": "eve", "rating": 1800.0}, {"player": "bob", "rating": 1400.0}]}
+    source = write([duel(1, "ann", "bob"), seeded, duel(2, "bob", "eve")])
+    ratings = {player.player: (player.rating, player.matches) for player in rate_file(source, ELO).players}
+    gain = 32 * (1 - 1 / (1 + 10 ** ((1800 - 1400) / 400)))
+    assert ratings["ann"] == (1516.0, 1)
+    assert ratings["bob"] == pytest.approx((1400 + gain, 2))
+    assert ratings["eve"] == pytest.approx((1800 - gain, 1))
+
+
+def test_strict_ends_with_the_row(write: Writer) -> None:
+    source = write([duel(1, "ann", "bob"), duel(2, "ann", "ann"), 7])
+    with pytest.raises(Mistake, match=r":2: invalid_match: sides\[1\]\.players\[0\]: stands twice"):
+        rate_file(replace(source, strict=True), ELO)
+
+
+def games(data: Path) -> dict[str, tuple[Source, int, int]]:
+    """Each file of real matches, how it is read, its matches and its players."""
+
+    def source(name: str, **options: Any) -> Source:
+        return Source(file=str(data / name), strict=True, **options)
+
+    football = source(
+        "football_international.csv",
+        side=("home_team:home_score", "away_team:away_score"),
+        at="date",
+        pool="football",
+        home=0,
+        neutral="neutral=TRUE",
+    )
+    nfl = source("nfl_games.csv", side=("team1:score1", "team2:score2"), at="date", home=0, neutral="neutral=1")
+    halo = source(
+        "halo2_head_to_head.csv", side=("player_1:score_1", "player_2:score_2"), at="end_time", id="id", pool="halo"
+    )
+    return {
+        "football": (football, 49_520, 337),
+        "nfl": (nfl, 16_810, -1),
+        "head_to_head": (halo, 6_028, 1_653),
+        "teams": (source("halo2_large_team.ndjson", preset="teams"), 972, 2_486),
+        "contests": (source("codeforces_contests.ndjson.gz", preset="contests"), 200, 18_797),
+        "votes": (source("llm_votes.csv", preset="votes", at="2023-10-01"), 8_931, 59),
+    }
+
+
+@pytest.mark.parametrize("name", ["football", "nfl", "head_to_head", "teams", "contests", "votes"])
+def test_real_files_are_read_whole(data: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    source, matches, players = games(data)[name]
+    played = play_file(source, [ELO])
+    (ladder,) = played.ladders.values()
+    assert (played.matches, played.duplicates) == (matches, 0)
+    assert len(ladder.row_of) == players or players < 0
+    assert evaluations_of(played).systems[0].log_loss is not None
+    assert capsys.readouterr().err == ""
+
+
+def test_football_by_its_columns_is_football_by_plain_elo(data: Path) -> None:
+    source, _, _ = games(data)["football"]
+    rating: dict[str, float] = {}
+    with Path(source.file).open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            first, second = row["home_team"], row["away_team"]
+            gap = rating.get(first, 1500.0) - rating.get(second, 1500.0) + (80.0 if row["neutral"] == "FALSE" else 0.0)
+            goals = int(row["home_score"]), int(row["away_score"])
+            result = 0.5 if goals[0] == goals[1] else float(goals[0] > goals[1])
+            step = 32 * (result - 1 / (1 + 10 ** (-gap / 400)))
+            rating[first], rating[second] = rating.get(first, 1500.0) + step, rating.get(second, 1500.0) - step
+    found = rate_file(source, create("elo", {"home": 80}))
+    assert {player.player: player.rating for player in found.players} == pytest.approx(rating, rel=0, abs=1e-6)
