@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CODE := $(wildcard service consumers standings tests benchmarks)
+CODE := $(wildcard service consumers standings tests benchmarks deploy)
 
 # The one folder where the embedded Kafka and Valkey keep jars and data.
 STANDINGS_HOME ?= $(CURDIR)/.standings
@@ -31,7 +31,8 @@ bench: $(VENV)/dev ## the benchmarks
 
 lock: $(VENV)/dev ## pin anew: Python packages with hashes, Kafka's jars; ARGS=--upgrade for newer ones
 	@$(COMPILE) --group build $(ARGS) -o requirements.lock
-	@$(COMPILE) --group build --group dev --constraints requirements.lock $(ARGS) -o requirements-dev.lock
+	@$(COMPILE) --extra local --group build --constraints requirements.lock $(ARGS) -o requirements-local.lock
+	@$(COMPILE) --extra local --group build --group dev --constraints requirements-local.lock $(ARGS) -o requirements-dev.lock
 	@$(BIN)/python -c 'from standings.embedded.download import write_pins; write_pins()'
 
 clean: ## remove what make made: environment, caches, the embedded servers' data
@@ -51,8 +52,8 @@ INSTALL = echo 'Installing into $(VENV) (once)' \
 		--config-settings editable_mode=compat -e .
 
 # Written last, so that an interrupted installation is done again.
-$(VENV)/runtime: requirements.lock pyproject.toml $(VENV)/uv
-	@$(call INSTALL,requirements.lock) && touch $@
+$(VENV)/runtime: requirements-local.lock pyproject.toml $(VENV)/uv
+	@$(call INSTALL,requirements-local.lock) && touch $@
 
 $(VENV)/dev: requirements-dev.lock pyproject.toml $(VENV)/uv
 	@$(call INSTALL,requirements-dev.lock) && touch $@ $(VENV)/runtime

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.partitioner import Partitioner
+
+SECRETS: Final = Path("/run/secrets")
+"""Where a container finds its secrets: files named as the variables, in small letters."""
 
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
 
@@ -27,13 +31,21 @@ class Settings(BaseSettings):
         First part of every key, so that several installations can share a Redis.
     partitioner : {"murmur2", "crc32"}
         How the producers choose a partition by key.
+    pools : Path, optional
+        The pools file; without one the built-in configuration.
     batch : int
         Most records that are applied together.
     key : SecretStr, optional
         The key that clients of the API must show; needed to listen beyond this machine.
     """
 
-    model_config = SettingsConfigDict(env_prefix="STANDINGS_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="STANDINGS_",
+        frozen=True,
+        extra="ignore",
+        # A folder that is not there would be warned of.
+        secrets_dir=SECRETS if SECRETS.is_dir() else None,
+    )
 
     kafka: str = "127.0.0.1:9092"
     redis: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
@@ -41,5 +53,6 @@ class Settings(BaseSettings):
     group: str = "standings"
     installation: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "standings"
     partitioner: Partitioner = "murmur2"
+    pools: Path | None = None
     batch: Annotated[int, Field(ge=1, le=5_000)] = 5_000
     key: SecretStr | None = None
