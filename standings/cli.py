@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from standings.errors import Mistake, Trouble
+from standings.options import takes_file
 
 if TYPE_CHECKING:
     from service.ratings import RatingSystem
     from service.settings import Settings
+    from standings.files.source import Source
 
 app = typer.Typer(
     help="Live ratings, rankings and matchups: results arrive on Kafka, ratings in Redis move at once.",
@@ -21,13 +25,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-File = Annotated[
-    str, typer.Argument(metavar="FILE", help="NDJSON, one match a line; .gz is unpacked, - is standard input.")
-]
 Kafka = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Brokers, separated by commas.")]
 Redis = Annotated[str | None, typer.Option(metavar="URL", help="Redis or Valkey: redis://HOST:PORT/DB.")]
 Topic = Annotated[str | None, typer.Option(metavar="NAME", help="The topic of matches.")]
 Group = Annotated[str | None, typer.Option(metavar="NAME", help="The consumer group of ingest.")]
+PoolsFile = Annotated[
+    Path | None, typer.Option("--pools", metavar="FILE", help="How pools are configured: TOML; see docs/pools.md.")
+]
 Host = Annotated[str, typer.Option(help="Where the API listens.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the system; repeatable.")
@@ -39,6 +43,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on standar
 def up(
     kafka: Kafka = None,
     redis: Redis = None,
+    pools: PoolsFile = None,
     host: Host = "127.0.0.1",
     port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Of the API; 8000 if free.")] = None,
 ) -> None:
@@ -46,7 +51,7 @@ def up(
 
     Kafka and Valkey are started too, unless --kafka or --redis name others. Data is kept in STANDINGS_HOME.
     """
-    settings = _settings(kafka=kafka, redis=redis)
+    settings = _settings(kafka=kafka, redis=redis, pools=pools)
     from standings import run
     from standings.embedded import EmbeddedError
 
@@ -62,14 +67,16 @@ def ingest(
     redis: Redis = None,
     topic: Topic = None,
     group: Group = None,
+    pools: PoolsFile = None,
     batch: Annotated[int | None, typer.Option(help="Most records that are applied together.")] = None,
+    ops_host: Annotated[str, typer.Option(help="Where health and metrics are served.")] = "127.0.0.1",
     ops_port: Annotated[int, typer.Option(min=0, max=65_535, help="Health and metrics.")] = 8001,
 ) -> None:
     """Bring matches from Kafka into ratings in Redis."""
-    settings = _settings(kafka=kafka, redis=redis, topic=topic, group=group, batch=batch)
+    settings = _settings(kafka=kafka, redis=redis, topic=topic, group=group, pools=pools, batch=batch)
     from standings import run
 
-    run.ingest(settings, ops_port)
+    run.ingest(settings, ops_host, ops_port)
 
 
 @app.command()
@@ -78,28 +85,45 @@ def serve(
     redis: Redis = None,
     topic: Topic = None,
     group: Group = None,
+    pools: PoolsFile = None,
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
 ) -> None:
     """Answer over HTTP."""
-    settings = _settings(kafka=kafka, redis=redis, topic=topic, group=group)
+    settings = _settings(kafka=kafka, redis=redis, topic=topic, group=group, pools=pools)
     from standings import run
 
     run.serve(settings, host, port)
 
 
 @app.command()
-def feed(file: File, kafka: Kafka = None, redis: Redis = None, topic: Topic = None, group: Group = None) -> None:
-    """Send a file's matches to Kafka."""
+@takes_file
+def feed(
+    source: Source,
+    kafka: Kafka = None,
+    redis: Redis = None,
+    topic: Topic = None,
+    group: Group = None,
+    most_lag: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Records that ingest may be behind; 200,000 unless given.")
+    ] = None,
+) -> None:
+    """Send a file's matches to Kafka; waits while ingest is far behind."""
     settings = _settings(kafka=kafka, redis=redis, topic=topic, group=group)
-    from standings import run
+    import uvloop
 
-    run.feed(settings, file)
+    from standings.brake import MOST_LAG
+    from standings.feed import feed
+    from standings.run import configure_logging
+
+    configure_logging()
+    uvloop.run(feed(source, settings, MOST_LAG if most_lag is None else most_lag))
 
 
 @app.command()
+@takes_file
 def rate(
-    file: File,
+    source: Source,
     system: Annotated[str, typer.Option(metavar="NAME", help="The rating system.")] = "elo",
     param: Parameters = None,
     json: Json = False,
@@ -109,12 +133,13 @@ def rate(
     from standings.offline import rate_file
     from standings.tables import print_json, show_ratings
 
-    (print_json if json else show_ratings)(rate_file(file, chosen))
+    (print_json if json else show_ratings)(rate_file(source, chosen))
 
 
 @app.command()
+@takes_file
 def evaluate(
-    file: File,
+    source: Source,
     system: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Repeatable; all unless named.")] = None,
     param: Parameters = None,
     json: Json = False,
@@ -124,7 +149,33 @@ def evaluate(
     from standings.offline import evaluate_file
     from standings.tables import print_json, show_evaluations
 
-    (print_json if json else show_evaluations)(evaluate_file(file, _systems(system or list(systems()), param)))
+    (print_json if json else show_evaluations)(evaluate_file(source, _systems(system or list(systems()), param)))
+
+
+@app.command()
+def doctor(
+    kafka: Kafka = None,
+    redis: Redis = None,
+    topic: Topic = None,
+    group: Group = None,
+    pools: PoolsFile = None,
+    json: Json = False,
+) -> None:
+    """Check broker, Redis and configuration: what is wrong, and what to do. Exit code 1 where there is a problem."""
+    given = {"kafka": kafka, "redis": redis, "topic": topic, "group": group, "pools": pools}
+    settings = _settings(**given)
+    import uvloop
+
+    from standings.doctor import examine, show
+    from standings.run import configure_logging
+    from standings.tables import print_json
+
+    configure_logging()
+    options = [name for name, value in given.items() if value is not None]
+    report = uvloop.run(examine(settings, options, list(os.environ)))
+    (print_json if json else show)(report)
+    if not report.ok:
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -70,6 +70,8 @@ class Part(ServerProcess):
             "partitioner": settings.partitioner,
             "batch": str(settings.batch),
         }
+        if settings.pools is not None:
+            given["pools"] = str(settings.pools.absolute())
         if settings.key is not None:
             given["key"] = settings.key.get_secret_value()
         # It works in another folder and must find the same code.

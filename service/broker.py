@@ -1,0 +1,253 @@
+"""What Kafka's brokers say of themselves, of topics and of groups; and the one thing that is made there, a topic."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import for_code
+
+from service.log import answered
+
+TOPIC_SETTINGS: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": str(2 << 20)}
+"""Of a topic of matches: the log decides, so it keeps all; the largest record fits with what is around it."""
+
+MOST_REPLICAS: Final = 3
+"""Of a topic that is made here; fewer where there are fewer brokers."""
+
+
+class Record(Protocol):
+    """What is looked at of a record; ``timestamp`` in milliseconds, ``timestamp_type`` 1 where the broker set it."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as its brokers describe it.
+
+    Attributes
+    ----------
+    partitions : int
+        How many it has.
+    replicas, in_sync : int
+        Of the partition that has fewest, and of the one that has fewest up to date.
+    settings : mapping
+        Its settings in force, by Kafka's names.
+    """
+
+    partitions: int
+    replicas: int
+    in_sync: int
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A consumer group: how many members it has, and what it committed by partition."""
+
+    members: int
+    committed: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where a partition's log begins, and the offset after its last."""
+
+    first: int
+    end: int
+
+
+async def ensure_topic(kafka: str, topic: str, partitions: int) -> int:
+    """Make a topic of matches unless it is there.
+
+    Parameters
+    ----------
+    kafka : str
+        ``HOST:PORT``, several separated by commas.
+    topic : str
+        Its name.
+    partitions : int
+        For a new topic; one that exists keeps what it has.
+
+    Returns
+    -------
+    int
+        The partitions that it has.
+
+    Raises
+    ------
+    LogUnavailable
+    """
+    found = await describe_topic(kafka, topic)
+    if found is not None:
+        return found.partitions
+    async with _admin(kafka) as admin:
+        replicas = min(MOST_REPLICAS, len((await admin.describe_cluster())["brokers"]))
+        answer = await admin.create_topics([NewTopic(topic, partitions, replicas, topic_configs=TOPIC_SETTINGS)])
+        for _, code, *_ in answer.topic_errors:
+            if code:
+                raise for_code(code)(f"topic {topic!r} could not be made")
+        return partitions
+
+
+async def count_brokers(kafka: str) -> int:
+    """Count the brokers of the cluster.
+
+    Raises
+    ------
+    LogUnavailable
+    """
+    async with _admin(kafka) as admin:
+        return len((await admin.describe_cluster())["brokers"])
+
+
+async def describe_topic(kafka: str, topic: str) -> Topic | None:
+    """Describe a topic; None where there is no such topic.
+
+    Raises
+    ------
+    LogUnavailable
+    """
+    async with _admin(kafka) as admin:
+        # By its name, a broker that makes topics on demand would make it.
+        found = next((one for one in await admin.describe_topics() if one["topic"] == topic), None)
+        if found is None:
+            return None
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    code, message, _, _, entries = answer.resources[0]
+    with answered():
+        if code:
+            raise for_code(code)(message or topic)
+    return Topic(
+        partitions=len(found["partitions"]),
+        replicas=min(len(partition["replicas"]) for partition in found["partitions"]),
+        in_sync=min(len(partition["isr"]) for partition in found["partitions"]),
+        settings={name: value for name, value, *_ in entries if value is not None},
+    )
+
+
+async def describe_group(kafka: str, topic: str, group: str, partitions: int) -> Group:
+    """Describe a consumer group of a topic; one that does not exist has no members and committed nothing.
+
+    Raises
+    ------
+    LogUnavailable
+    """
+    async with _admin(kafka) as admin:
+        (answer,) = await admin.describe_consumer_groups([group])
+        places = [TopicPartition(topic, partition) for partition in range(partitions)]
+        found = await admin.list_consumer_group_offsets(group, partitions=places)
+    _, _, _, _, _, members, *_ = answer.groups[0]
+    committed = {place.partition: entry.offset for place, entry in found.items() if entry.offset >= 0}
+    return Group(len(members), committed)
+
+
+async def extents(kafka: str, topic: str, partitions: int) -> dict[int, Extent]:
+    """Find where the log of each partition begins and ends.
+
+    Raises
+    ------
+    LogUnavailable
+    """
+    return await look_at_newest(kafka, topic, partitions, 0, 0.0, lambda record: None)
+
+
+async def lag(kafka: str, topic: str, group: str) -> int | None:
+    """Count the records of a topic that a consumer group has not committed; None where it never committed any.
+
+    A partition without a commitment counts from its beginning.
+
+    Parameters
+    ----------
+    kafka : str
+        ``HOST:PORT``, several separated by commas.
+    topic, group : str
+
+    Raises
+    ------
+    LogUnavailable
+    """
+    found = await describe_topic(kafka, topic)
+    partitions = 0 if found is None else found.partitions
+    committed = (await describe_group(kafka, topic, group, partitions)).committed
+    if not committed:
+        return None
+    logs = await extents(kafka, topic, partitions)
+    # A log that was made anew ends before what was committed.
+    return sum(max(0, log.end - committed.get(number, log.first)) for number, log in logs.items())
+
+
+async def look_at_newest(
+    kafka: str, topic: str, partitions: int, most: int, seconds: float, look: Callable[[Record], None]
+) -> dict[int, Extent]:
+    """Show the newest records of every partition, in order of offset, committed or not; none is kept.
+
+    Parameters
+    ----------
+    kafka, topic : str
+    partitions : int
+        How many it has.
+    most : int
+        Records of a partition.
+    seconds : float
+        When they have passed, what has not come is left out.
+    look : callable
+        Is given each record.
+
+    Returns
+    -------
+    dict of Extent
+        By partition.
+
+    Raises
+    ------
+    LogUnavailable
+    """
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=1 << 18,
+    )
+    places = [TopicPartition(topic, partition) for partition in range(partitions)]
+    with answered():
+        try:
+            await consumer.start()
+            firsts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+            consumer.assign(places)
+            for place in places:
+                consumer.seek(place, max(firsts[place], ends[place] - most))
+            behind, until = set(places), asyncio.get_running_loop().time() + seconds
+            while behind := {place for place in behind if await consumer.position(place) < ends[place]}:
+                left = until - asyncio.get_running_loop().time()
+                if left <= 0:
+                    break
+                for records in (await consumer.getmany(*behind, timeout_ms=int(min(left, 0.5) * 1000))).values():
+                    for record in records:
+                        look(record)
+        finally:
+            await consumer.stop()
+    return {place.partition: Extent(int(firsts[place]), int(ends[place])) for place in places}
+
+
+@asynccontextmanager
+async def _admin(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    try:
+        with answered():
+            await admin.start()
+            yield admin
+    finally:
+        await admin.close()

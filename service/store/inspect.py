@@ -1,0 +1,132 @@
+"""What `standings doctor` asks of Redis: the server itself, and each partition without its ids and rows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from redis.exceptions import ResponseError
+
+from service.store.apply import position_of
+from service.store.connection import Store, StoreUnavailable
+from service.store.layout import Keys
+from service.store.partition import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A Redis or Valkey as it describes itself; what it does not tell is empty.
+
+    Attributes
+    ----------
+    product, version : str
+        ``Redis`` or ``Valkey``, and its own version.
+    role, primary : str
+        ``master`` or ``slave``, and whose it is.
+    policy : str
+        ``maxmemory-policy``.
+    used, limit : int
+        Bytes in use, and ``maxmemory``; 0 where there is no limit.
+    appends : bool
+        Whether every write goes to an append-only file.
+    appendfsync, save : str or None
+        When that reaches the disk, and when snapshots are made; None where ``CONFIG`` is not allowed.
+    cluster : str
+        ``cluster_state`` of a member of a cluster; empty for a server of its own.
+    nodes : int
+        Primaries of that cluster that hold slots.
+    ahead, within : float
+        Seconds by which its clock is before this machine's, and how exactly that is known.
+    """
+
+    product: str
+    version: str
+    role: str
+    primary: str
+    policy: str
+    used: int
+    limit: int
+    appends: bool
+    appendfsync: str | None
+    save: str | None
+    cluster: str
+    nodes: int
+    ahead: float
+    within: float
+
+
+async def read_server(store: Store) -> Server:
+    """Ask a server what it is.
+
+    Raises
+    ------
+    StoreUnavailable
+    """
+    info = _lines(await store.command("INFO"))
+    cluster = _lines(await store.command("CLUSTER", "INFO")) if info.get("cluster_enabled") == "1" else {}
+    before = time.time()
+    seconds, micros = await store.command("TIME")
+    after = time.time()
+    valkey = "valkey_version" in info
+    return Server(
+        product="Valkey" if valkey else "Redis",
+        version=info["valkey_version" if valkey else "redis_version"],
+        role=info.get("role", ""),
+        primary=f"{info['master_host']}:{info['master_port']}" if "master_host" in info else "",
+        policy=info.get("maxmemory_policy", ""),
+        used=int(info.get("used_memory", 0)),
+        limit=int(info.get("maxmemory", 0)),
+        appends=info.get("aof_enabled") == "1",
+        appendfsync=await _configured(store, "appendfsync"),
+        save=await _configured(store, "save"),
+        cluster=cluster.get("cluster_state", ""),
+        nodes=int(cluster.get("cluster_size", 0)),
+        ahead=int(seconds) + int(micros) / 1e6 - (before + after) / 2,
+        within=(after - before) / 2,
+    )
+
+
+async def look(store: Store, keys: Keys) -> Loaded:
+    """Read what a partition says of itself, in the generation that is live, without anchor, counts and ids.
+
+    By plain commands, one after the other, so that it can be seen where scripts are not allowed. A batch that comes in
+    between may add a pool; what it looks at changes with an operator's decision alone, except the position.
+
+    Raises
+    ------
+    StoreUnavailable
+    """
+    live = await store.command("GET", keys.live)
+    if live is not None:
+        keys = replace(keys, generation=live.decode())
+    position, torn, layout, partitions = await store.command(
+        "HMGET", keys.state, "position", "torn", "layout", "partitions"
+    )
+    flat = [text.decode() for text in await store.command("HGETALL", keys.fingerprints)]
+    return Loaded(
+        keys=keys,
+        position=position_of(position or b""),
+        torn=(torn or b"").decode(),
+        layout=(layout or b"").decode(),
+        partitions=None if partitions is None else int(partitions),
+        anchor=None,
+        counts={},
+        fingerprints=dict(zip(flat[::2], flat[1::2], strict=True)),
+        seen={},
+    )
+
+
+async def _configured(store: Store, name: str) -> str | None:
+    try:
+        answer = await store.command("CONFIG", "GET", name)
+    except StoreUnavailable as error:
+        # It is there, and says no: many hosted ones do.
+        if isinstance(error.__cause__, ResponseError):
+            return None
+        raise
+    return answer[1].decode() if answer else None
+
+
+def _lines(text: bytes) -> dict[str, str]:
+    pairs = (line.partition(":") for line in text.decode(errors="replace").splitlines() if line[:1] not in ("", "#"))
+    return {name: value for name, _, value in pairs}
