@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from benchmarks import kernels, pipeline
+from benchmarks import kernels, pipeline, serving
 
 
 def main() -> None:
     """Run what is named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=("kernels", "pipeline", []), help="which ones; all by default")
+    every = ("kernels", "pipeline", "serving")
+    parser.add_argument("what", nargs="*", choices=(*every, []), help="which ones; all by default")
     parser.add_argument("--matches", type=int, default=600_000, help="matches in the pipeline's topic (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is run (%(default)s)")
     chosen = parser.parse_args()
@@ -19,6 +20,8 @@ def main() -> None:
         kernels.run(chosen.rounds)
     if not chosen.what or "pipeline" in chosen.what:
         asyncio.run(pipeline.run(chosen.matches, chosen.rounds))
+    if not chosen.what or "serving" in chosen.what:
+        asyncio.run(serving.run(chosen.rounds))
 
 
 if __name__ == "__main__":

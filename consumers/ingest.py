@@ -18,10 +18,14 @@ from consumers.dead_letters import DeadLetters
 from consumers.health import Health, State
 from consumers.operations import OpsServer
 from consumers.worker import BACKOFF_S, Surroundings
-from service.log import LogUnavailable, cleanup_policy, count_partitions, dead_letters_topic, ensure_topic, producer
+from service.broker import describe_topic, ensure_topic
+from service.log import LogUnavailable, dead_letters_topic, producer
 from service.partitioner import partition_of
+from service.pool_file import read_pools
 from service.settings import Settings
 from service.store.connection import Store, StoreUnavailable
+from service.store.layout import Keys
+from service.store.partition import read_fingerprints
 
 COMMIT_S: Final = 2.0
 STOP_S: Final = 20.0
@@ -50,10 +54,12 @@ class Ingest:
 
     def __init__(self, settings: Settings, ops_port: int, ops_host: str = "127.0.0.1") -> None:
         self.health = Health()
+        self._pools = read_pools(settings.pools)
         self._settings = settings
         self._ops = OpsServer(self.health, ops_host, ops_port)
         self._store = Store(settings.redis.get_secret_value())
         self._stop = asyncio.Event()
+        self._partitions = 0
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT; a clean stop takes at most `STOP_S`.
@@ -102,6 +108,8 @@ class Ingest:
         try:
             if not await self._until("waiting_for_broker", self._check_topics):
                 return
+            if not await self._until("waiting_for_redis", self._check_pools):
+                return
             for part in (letters, consumer):
                 if not await self._until("waiting_for_broker", part.start):
                     return
@@ -113,6 +121,7 @@ class Ingest:
                 installation=settings.installation,
                 batch=settings.batch,
                 partition_of=lambda pool, partitions: partition_of(pool, partitions, settings.partitioner),
+                pools=self._pools,
             )
             consumer.subscribe([settings.topic], listener=assignment)
             await self._commit_until_stopped(consumer, assignment)
@@ -171,9 +180,19 @@ class Ingest:
     async def _check_topics(self) -> None:
         """The topic of matches must exist and keep every record; that of dead letters is made if missing."""
         kafka, topic = self._settings.kafka, self._settings.topic
-        partitions = await count_partitions(kafka, topic)
-        if not partitions:
+        found = await describe_topic(kafka, topic)
+        if found is None:
             raise LogUnavailable(f"the topic {topic!r} does not exist yet")
-        if "compact" in await cleanup_policy(kafka, topic):
+        self._partitions = found.partitions
+        if "compact" in found.settings.get("cleanup.policy", ""):
             raise Unusable(f"The topic {topic!r} is compacted: it would drop matches. Set cleanup.policy to delete.")
-        await ensure_topic(kafka, dead_letters_topic(topic), partitions)
+        await ensure_topic(kafka, dead_letters_topic(topic), self._partitions)
+
+    async def _check_pools(self) -> None:
+        """What is stored must have been rated as the pools are configured now."""
+        for number in range(self._partitions):
+            keys = Keys(self._settings.installation, self._settings.topic, number)
+            conflicts = self._pools.conflicts(await read_fingerprints(self._store, keys))
+            if conflicts:
+                more = f" (and {len(conflicts) - 1} more)" if len(conflicts) > 1 else ""
+                raise Unusable(f"the configuration would change stored ratings: {conflicts[0]}{more}")

@@ -11,9 +11,11 @@ from typing import Protocol
 import numpy as np
 
 from consumers.seen import NEW, REUSED, SeenIds, entries_of
-from service.match import Match, check_ahead, decode, is_slug
-from service.pools import Pool, configured
+from service.fields import is_slug
+from service.match import Match, check_ahead, decode
+from service.pools import Pool, Pools
 from service.problems import Problem
+from service.seed import Seed
 from service.store.partition import Anchor
 from service.store.rows import Seen
 
@@ -26,6 +28,11 @@ class Record(Protocol):
     key: bytes | None
     value: bytes | None
 
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """They never decide what a record is."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
@@ -36,13 +43,13 @@ class Verdicts:
     records : sequence of Record
         In order of offset.
     found : list
-        For each record its match, the problem that makes it a dead letter, or None for a duplicate.
+        For each record its match or seed, the problem that makes it a dead letter, or None for a duplicate.
     accepted : SEEN[n]
-        Ids of the matches among them.
+        Ids of the matches and seeds among them.
     """
 
     records: Sequence[Record]
-    found: list[Match | Problem | None]
+    found: list[Match | Seed | Problem | None]
     accepted: Seen
 
 
@@ -55,11 +62,14 @@ class Judge:
         The partition.
     partition_of : callable
         Where a pool belongs.
+    pools : Pools
+        How each is configured.
     """
 
-    def __init__(self, partition: int, partition_of: Callable[[str], int]) -> None:
+    def __init__(self, partition: int, partition_of: Callable[[str], int], pools: Pools) -> None:
         self._partition = partition
         self._partition_of = partition_of
+        self.pools = pools
         # Memory for the pools of a partition: more of them than this only cost a little time.
         self._pool_of_key = lru_cache(4096)(self._read_key)
 
@@ -68,9 +78,9 @@ class Judge:
 
         A record of a past that ``seen`` already holds would be called a duplicate: judge each record once.
         """
-        found: list[Match | Problem | None] = []
+        found: list[Match | Seed | Problem | None] = []
         candidates: list[int] = []
-        matches: list[Match] = []
+        matches: list[Match | Seed] = []
         for index, record in enumerate(records):
             try:
                 match = self._match(record)
@@ -91,7 +101,7 @@ class Judge:
                 found[index] = None
         return Verdicts(records, found, entries[outcomes == NEW])
 
-    def _match(self, record: Record) -> Match:
+    def _match(self, record: Record) -> Match | Seed:
         match = decode(record.value)
         pool = self._pool_of_key(record.key)
         if isinstance(pool, Problem):
@@ -99,9 +109,11 @@ class Judge:
         if match.pool != pool.name:
             raise Problem("wrong_key", f"pool: the match is of {match.pool!r}, the record's key is {pool.name!r}")
         check_ahead(match, record.timestamp)
-        for system in pool.systems:
-            if refusal := system.refusal(match.sides):
-                raise Problem("shape_not_taken", f"sides: {refusal}")
+        if isinstance(match, Seed):
+            if match.system not in (known := [system.name for system in pool.systems]):
+                raise Problem("unknown_name", f"system: the pool has no {match.system!r}, it has {', '.join(known)}")
+        elif refusal := pool.refusal(match.sides):
+            raise Problem("shape_not_taken", f"sides: {refusal}")
         return match
 
     def _read_key(self, key: bytes | None) -> Pool | Problem:
@@ -116,7 +128,7 @@ class Judge:
         partition = self._partition_of(name)
         if partition != self._partition:
             return Problem("wrong_partition", f"key: {name!r} belongs in partition {partition}, not {self._partition}")
-        return configured(name)
+        return self.pools.configured(name)
 
 
 def anchor_of(record: Record) -> Anchor:

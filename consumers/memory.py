@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
-from service.columns import Integers
-from service.match import NAME_BYTES, Match
+from service.columns import Integers, lay_out
+from service.match import Match
 from service.pools import Pool
-from service.rate import SCORE_COLUMNS, TALLY_COLUMNS, Table, empty
+from service.rate import DAY_MS, LAST_AT, MATCHES, SCORE_COLUMNS, TALLY_COLUMNS, Table, empty, rate, seed
+from service.seed import Seed
 from service.store.apply import Section
 from service.store.connection import Argument
 from service.store.layout import Keys
 from service.store.rows import Totals, pack_learned, pack_rows, unpack_learned, unpack_rows
+from service.store.streams import Move, Receipt
 
 KEY_BYTES: Final = 384
 """A key without the pool's name: tag, generation, kind, system."""
+
+
+def names_of(record: Match | Seed) -> list[str]:
+    """Players that a record names, in their order."""
+    if isinstance(record, Seed):
+        return [player.player for player in record.players]
+    return [name for side in record.sides for name in side.players]
 
 
 class PoolMemory:
@@ -29,20 +38,26 @@ class PoolMemory:
         self.names: list[str] = []
         self.tables = [empty(system, 16) for system in pool.systems]
         self.totals: Totals | None = None
+        self._matches = 0
+        self._last_at: int | None = None
         self.loaded = 0
         """Rows that were read; those after it are names that are new to this memory."""
-        floats = sum(len(TALLY_COLUMNS) + len(system.skill_columns) for system in pool.systems)
-        self.row_bytes = 8 * floats + len(pool.systems) * (2 * NAME_BYTES + 64)
-        """The most that one row adds to a script call: its row and board entry under every system."""
+        # Of each system: the row, the board's value as text, the name with both; then the name among those touched.
+        self.row_bytes = 8 + sum(8 * (len(TALLY_COLUMNS) + len(one.skill_columns)) + 24 for one in pool.systems)
+        """The most that a player adds to a script call beside the name."""
+        self.names_written = 2 * len(pool.systems) + 1
+        """How often the name is written."""
+        self.fingerprints = pool.fingerprints()
         learned = sum(8 * (len(system.pool_columns) + SCORE_COLUMNS) for system in pool.systems)
+        prints = sum(map(len, self.fingerprints.values()))
         keys, fields = 3 + 2 * len(pool.systems), 2 + 4 * len(pool.systems)
-        self.pool_bytes = learned + keys * KEY_BYTES + fields * (len(pool.name) + 64)
+        self.pool_bytes = learned + keys * KEY_BYTES + fields * (len(pool.name) + 64) + prints
         """The most that the pool itself adds: its keys, totals, what is learned, fingerprints."""
 
-    def rows(self, matches: Sequence[Match]) -> list[int]:
-        """Rows of all players, match by match in the order in which they are named; new ones for new names."""
+    def rows(self, accepted: Sequence[Match | Seed]) -> list[int]:
+        """Rows of all players, record by record in the order in which they are named; new ones for new names."""
         row_of = self.row_of
-        names = [name for match in matches for side in match.sides for name in side.players]
+        names = [name for record in accepted for name in names_of(record)]
         rows: list[int | None] = list(map(row_of.get, names))
         if None in rows:
             for place, row in enumerate(rows):
@@ -81,26 +96,95 @@ class PoolMemory:
             wanted.append((keys.learned, [f"{name}/{system.name}" for system in systems]))
         return wanted
 
-    def count(self, matches: int, revision: int, last_at: int) -> bool:
-        """Add to the totals; answers whether these are the pool's first matches."""
+    def rate(
+        self, accepted: Sequence[Match | Seed], rows: Sequence[int], watched: Mapping[int, int]
+    ) -> list[tuple[int, Receipt]]:
+        """Rate records in their order.
+
+        Parameters
+        ----------
+        accepted : sequence of Match or Seed
+        rows : sequence of int
+            What `rows` gave for them.
+        watched : mapping
+            Index of each record of which a receipt is wanted, to the position that has it in.
+
+        Returns
+        -------
+        list of (position, Receipt)
+        """
+        receipts = []
+        start = 0
+        for piece, position in _pieces(accepted, watched):
+            end = start + _players(piece)
+            here, start = rows[start:end], end
+            if position is None:
+                self._rate(piece, here)
+                continue
+            at = (piece if isinstance(piece, Seed) else piece[0]).at
+            assert isinstance(at, int), "checked"
+            before = self._shown(here, at)
+            self._rate(piece, here)
+            moves = self._moves(here, before, self._shown(here, at))
+            receipts.append((position, Receipt("applied", moves=moves)))
+        return receipts
+
+    def _rate(self, piece: Sequence[Match] | Seed, rows: Sequence[int]) -> None:
+        if isinstance(piece, Seed):
+            for system, table in zip(self.pool.systems, self.tables, strict=True):
+                seed(system, piece, rows, table)
+            return
+        columns = lay_out(piece, rows)
+        for system, table in zip(self.pool.systems, self.tables, strict=True):
+            rate(system, columns, table)
+        self._matches += len(piece)
+        last = int(columns.at.max())
+        self._last_at = last if self._last_at is None else max(self._last_at, last)
+
+    def count(self, revision: int) -> bool:
+        """Add what was rated since to the totals; answers whether this is the first that is known of the pool."""
         before = self.totals
         assert before is not None, "read before it is rated"
-        last = last_at if before.matches == 0 else max(before.last_match_at, last_at)
-        self.totals = Totals(before.matches + matches, revision, last)
-        return before.matches == 0
+        last = before.last_match_at
+        if self._last_at is not None:
+            last = self._last_at if before.matches == 0 else max(last, self._last_at)
+        self.totals = Totals(before.matches + self._matches, revision, last)
+        self._matches, self._last_at = 0, None
+        return before.revision == 0
 
-    def sections(self, keys: Keys, touched: Integers) -> list[Section]:
+    def _shown(self, rows: Sequence[int], at: int) -> list[tuple[float, float, float | None]]:
+        """Rating, deviation and board value of players under the live system at the time of a record."""
+        system, table = self.pool.live, self.tables[0]
+        tallies, skills = table.tallies[rows], table.skills[rows]
+        rest = np.maximum(0.0, at - tallies[:, LAST_AT]) / DAY_MS
+        new = (tallies[:, MATCHES] == 0) & (tallies[:, LAST_AT] == 0)
+        rating, deviation = system.view(skills, table.pool, np.where(new, 0.0, rest))
+        places = self.pool.places(system, skills).tolist()
+        values = [None if no_place else place for no_place, place in zip(new.tolist(), places, strict=True)]
+        return list(zip(rating.tolist(), deviation.tolist(), values, strict=True))
+
+    def _moves(
+        self,
+        rows: Sequence[int],
+        before: Sequence[tuple[float, float, float | None]],
+        after: Sequence[tuple[float, float, float | None]],
+    ) -> tuple[Move, ...]:
+        return tuple(
+            Move(self.names[row], (was[0], now[0]), (was[1], now[1]), (was[2], now[2] or 0.0))
+            for row, was, now in zip(rows, before, after, strict=True)
+        )
+
+    def sections(self, keys: Keys, touched: Integers, names: Sequence[str]) -> list[Section]:
         """Write down the rows, board places and totals that a batch changed."""
-        pool, names = self.pool, [self.names[row] for row in touched.tolist()]
+        pool = self.pool
         learned: list[Argument] = []
         sections: list[Section] = []
         for system, table in zip(pool.systems, self.tables, strict=True):
             tallies, skills = table.tallies[touched], table.skills[touched]
-            _, _, value = pool.standing(system, skills, table.pool)
             rows: list[Argument] = [b""] * (2 * len(names))
             rows[::2], rows[1::2] = names, pack_rows(tallies, skills)
             places: list[Argument] = [b""] * (2 * len(names))
-            places[::2], places[1::2] = map(repr, value.tolist()), names
+            places[::2], places[1::2] = map(repr, pool.places(system, skills).tolist()), names
             sections.append(Section(keys.rows(pool.name, system.name), "HSET", rows))
             sections.append(Section(keys.board(pool.name, system.name), "ZADD", places))
             learned += (f"{pool.name}/{system.name}", pack_learned(table.pool, table.scores))
@@ -120,3 +204,29 @@ class PoolMemory:
             )
             self.tables[index] = table
         return table
+
+
+def _pieces(
+    accepted: Sequence[Match | Seed], watched: Mapping[int, int]
+) -> Iterator[tuple[Sequence[Match] | Seed, int | None]]:
+    """Cut records where one is to be looked at alone: a seed, or a record of which a receipt is wanted.
+
+    How matches are cut changes no bit. Answers each piece with its receipt's position.
+    """
+    plain: list[Match] = []
+    for index, record in enumerate(accepted):
+        if isinstance(record, Seed) or index in watched:
+            if plain:
+                yield plain, None
+                plain = []
+            yield record if isinstance(record, Seed) else [record], watched.get(index)
+        else:
+            plain.append(record)
+    if plain:
+        yield plain, None
+
+
+def _players(piece: Sequence[Match] | Seed) -> int:
+    if isinstance(piece, Seed):
+        return len(piece.players)
+    return sum([len(side.players) for match in piece for side in match.sides])

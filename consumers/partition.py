@@ -5,24 +5,32 @@ All here is a copy of what Redis holds, plus the batches on their way. On any do
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from consumers.judge import Judge, Record, Verdicts, anchor_of
-from consumers.memory import PoolMemory
+from consumers.memory import PoolMemory, names_of
 from consumers.seen import BLOCK, SeenIds
-from service.columns import lay_out
+from service.fields import NAME_BYTES
 from service.match import Match
-from service.pools import SEEN_WINDOW, configured
+from service.pools import DROPPED, SEEN_WINDOW
 from service.problems import Problem
-from service.rate import rate
+from service.seed import Seed
 from service.store.apply import Change, Section
 from service.store.connection import Argument
 from service.store.partition import Fields, Loaded
 from service.store.rows import SEEN, Seen
+from service.store.streams import (
+    CHANGES_KEPT,
+    RECEIPT_HEADER,
+    RECEIPTS_KEPT,
+    Receipt,
+    Touched,
+    pack_entry,
+)
 
 BATCH_ROWS: Final = 2_000
 """Rows that a batch may touch; a single match of more players is the only exception."""
@@ -32,6 +40,9 @@ BATCH_BYTES: Final = 1 << 20
 
 MEMORY_PLAYERS: Final = 250_000
 """Players of a partition that are kept in memory."""
+
+RECEIPT_BYTES: Final = 256
+"""The most that one player adds to a receipt beside the name."""
 
 POOL_ROWS: Final = 32
 """What a pool itself takes in memory, counted as players."""
@@ -51,10 +62,13 @@ class Batch:
         Ids of its matches.
     letters : list of (Record, Problem)
         Its dead letters.
+    receipts : list of (int, Receipt)
+        Of records that asked for one and are not applied, by the position that has them in.
     duplicates : int
         How many of its records repeat an id.
-    matches, rows, revisions : dict
-        By pool: its matches, the rows of their players, the offset after the last of them.
+    accepted_of, rows, revisions, watched : dict
+        By pool: its matches and seeds, the rows of their players, the offset after the last of them, and which of them
+        asked for a receipt, by their index.
     """
 
     start: int
@@ -63,14 +77,16 @@ class Batch:
     accepted: Seen = field(default_factory=lambda: np.empty(0, SEEN))
     letters: list[tuple[Record, Problem]] = field(default_factory=list)
     duplicates: int = 0
-    matches: dict[str, list[Match]] = field(default_factory=dict)
+    receipts: list[tuple[int, Receipt]] = field(default_factory=list)
+    accepted_of: dict[str, list[Match | Seed]] = field(default_factory=dict)
     rows: dict[str, list[int]] = field(default_factory=dict)
     revisions: dict[str, int] = field(default_factory=dict)
+    watched: dict[str, dict[int, int]] = field(default_factory=dict)
 
     @property
     def applied(self) -> int:
-        """How many matches it applies."""
-        return sum(len(matches) for matches in self.matches.values())
+        """How many matches and seeds it applies."""
+        return sum(len(accepted) for accepted in self.accepted_of.values())
 
 
 class Partition:
@@ -89,11 +105,13 @@ class Partition:
     def __init__(self, loaded: Loaded, judge: Judge, partitions: int) -> None:
         self.keys = loaded.keys
         self._judge = judge
+        self._configured = judge.pools.configured
         self._partitions = partitions
         self._seen = SeenIds(SEEN_WINDOW, loaded.seen)
         self._counts = dict(loaded.counts)
         self._pools: dict[str, PoolMemory] = {}
         self._in_batch: list[PoolMemory] = []
+        self._dropped = self._taken_away(loaded.fingerprints)
         self._stored = loaded.position
 
     @property
@@ -125,9 +143,9 @@ class Partition:
             batch = Batch(start, end)
             taken = self._gather(batch, verdicts, done, min(done + most, len(records)))
             # The match that did not fit any more may have been the first of its pool.
-            self._in_batch = [self._pools[name] for name, matches in batch.matches.items() if matches]
-            for name, matches in batch.matches.items():
-                batch.rows[name] = self._pools[name].rows(matches)
+            self._in_batch = [self._pools[name] for name, accepted in batch.accepted_of.items() if accepted]
+            for name, accepted in batch.accepted_of.items():
+                batch.rows[name] = self._pools[name].rows(accepted)
             if taken < len(records):
                 batch.end = records[taken].offset
             batch.records = records[done:taken]
@@ -142,30 +160,45 @@ class Partition:
         """Add records to a batch until it is full; answers the index of the first that is left."""
         # Where few ids are new, the block that takes them is written whole.
         room_rows, room_bytes = BATCH_ROWS, BATCH_BYTES - SEEN.itemsize * max(BLOCK, last - done)
-        pool, matches, row_bytes = "", [], 0
+        memory: PoolMemory | None = None
+        accepted: list[Match | Seed] = []
         for index in range(done, last):
-            found = verdicts.found[index]
-            if type(found) is Match:
-                # Counted as if no player came twice, so a batch may touch fewer rows, never more.
-                players = sum([len(side.players) for side in found.sides])
-                if found.pool != pool:
-                    pool = found.pool
-                    matches = batch.matches.setdefault(pool, [])
-                    if pool not in self._pools:
-                        self._pools[pool] = PoolMemory(configured(pool))
-                    row_bytes = self._pools[pool].row_bytes
-                    if not matches:
-                        room_bytes -= self._pools[pool].pool_bytes
-                room_rows -= players
-                room_bytes -= players * row_bytes
-                if (room_rows < 0 or room_bytes < 0) and any(batch.matches.values()):
-                    return index
-                matches.append(found)
-                batch.revisions[pool] = verdicts.records[index].offset + 1
-            elif isinstance(found, Problem):
-                batch.letters.append((verdicts.records[index], found))
-            else:
-                batch.duplicates += 1
+            found, record = verdicts.found[index], verdicts.records[index]
+            wanted = record.headers and any(name == RECEIPT_HEADER for name, _ in record.headers)
+            if found is None or isinstance(found, Problem):
+                if wanted:
+                    receipt = _receipt_of(found)
+                    room_bytes -= RECEIPT_BYTES + len(pack_entry(receipt))
+                    if room_bytes < 0 and index > done:
+                        return index
+                    batch.receipts.append((record.offset + 1, receipt))
+                if found is None:
+                    batch.duplicates += 1
+                else:
+                    batch.letters.append((record, found))
+                continue
+            # Counted as if no player came twice, so a batch may touch fewer rows, never more.
+            players = len(names_of(found))
+            pool = found.pool
+            if memory is None or pool != memory.pool.name:
+                accepted = batch.accepted_of.setdefault(pool, [])
+                if pool not in self._pools:
+                    self._pools[pool] = PoolMemory(self._configured(pool))
+                memory = self._pools[pool]
+                if not accepted:
+                    room_bytes -= memory.pool_bytes
+            # The names, quotation marks escaped, are part of the record.
+            names = min(2 * NAME_BYTES * players, len(record.value or b""))
+            room_rows -= players
+            room_bytes -= memory.row_bytes * players + memory.names_written * names
+            if wanted:
+                room_bytes -= RECEIPT_BYTES * players + names
+            if (room_rows < 0 or room_bytes < 0) and index > done:
+                return index
+            if wanted:
+                batch.watched.setdefault(pool, {})[len(accepted)] = record.offset + 1
+            accepted.append(found)
+            batch.revisions[pool] = record.offset + 1
         return last
 
     def wanted(self) -> list[tuple[str, Sequence[str]]]:
@@ -183,17 +216,28 @@ class Partition:
         """Rate a batch and write down everything that it changes."""
         fingerprints: dict[str, str] = {}
         sections: list[Section] = []
-        for name, matches in batch.matches.items():
-            if not matches:
+        receipts = list(batch.receipts)
+        touched: dict[str, Sequence[str]] = {}
+        for name, accepted in batch.accepted_of.items():
+            if not accepted:
                 continue
-            memory = self._pools[name]
-            columns = lay_out(matches, batch.rows[name])
-            for system, table in zip(memory.pool.systems, memory.tables, strict=True):
-                rate(system, columns, table)
-                fingerprints[f"{name}/{system.name}"] = memory.pool.fingerprint(system)
-            if memory.count(len(matches), batch.revisions[name], int(columns.at.max())):
+            memory, rows = self._pools[name], batch.rows[name]
+            receipts += memory.rate(accepted, rows, batch.watched.get(name, {}))
+            fingerprints |= memory.fingerprints
+            if memory.count(batch.revisions[name]):
                 sections.append(Section(self.keys.pools, "ZADD", ("0", name)))
-            sections += memory.sections(self.keys, np.unique(columns.player))
+            unique = np.unique(rows)
+            touched[name] = [memory.names[row] for row in unique.tolist()]
+            sections += memory.sections(self.keys, unique, touched[name])
+            if gone := self._dropped.pop(name, None):
+                sections.append(Section(self.keys.fingerprints, "HSET", gone))
+        if touched:
+            entry = pack_entry(Touched(batch.start, touched))
+            sections.append(Section(self.keys.changes, "XADD", (CHANGES_KEPT, batch.end, entry)))
+        if receipts:
+            receipts.sort(key=lambda receipt: receipt[0])
+            entries = [(RECEIPTS_KEPT, position, pack_entry(receipt)) for position, receipt in receipts]
+            sections.append(Section(self.keys.receipts, "XADD", [item for entry in entries for item in entry]))
         written, dropped = self._seen.store(batch.accepted, batch.end)
         if written:
             sections.append(Section(self.keys.seen, "HSET", [item for pair in written.items() for item in pair]))
@@ -218,6 +262,19 @@ class Partition:
             state["anchor_digest"] = anchor.digest
         return state
 
+    def _taken_away(self, fingerprints: Mapping[str, str]) -> dict[str, list[str]]:
+        """Shadows that no longer run, by pool: fields of their fingerprints, each with what is to stand there."""
+        gone: dict[str, list[str]] = {}
+        for field_name, fingerprint in fingerprints.items():
+            pool, _, system = field_name.rpartition("/")
+            if fingerprint != DROPPED and all(one.name != system for one in self._configured(pool).systems):
+                gone.setdefault(pool, []).extend((field_name, DROPPED))
+        return gone
+
     def _count(self, outcome: str, more: int) -> None:
         if more:
             self._counts[outcome] = self._counts.get(outcome, 0) + more
+
+
+def _receipt_of(found: Problem | None) -> Receipt:
+    return Receipt("duplicate") if found is None else Receipt("dead_letter", found.type.slug, found.detail)

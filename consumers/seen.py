@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from service.columns import Integers
 from service.match import Match, encode
+from service.seed import Seed
 from service.store.rows import SEEN, Seen
 
 NEW: Final = 0
@@ -30,8 +31,8 @@ BLOCK: Final = 512
 Words = npt.NDArray[np.uint64]
 
 
-def entries_of(matches: Sequence[Match], offsets: Sequence[int]) -> Seen:
-    """Entries of matches: the digest of pool and id, and a CRC-32 of the content to tell an id used again."""
+def entries_of(matches: Sequence[Match | Seed], offsets: Sequence[int]) -> Seen:
+    """Entries of matches and seeds: the digest of pool and id, and a CRC-32 of the content to tell an id used again."""
     entries = np.empty(len(matches), SEEN)
     digests = [blake2b(f"{match.pool}/{match.id}".encode(), digest_size=16).digest() for match in matches]
     halves = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 2)

@@ -25,6 +25,7 @@ from consumers.judge import Judge, anchor_of
 from consumers.partition import Batch, Partition
 from consumers.takeover import Undecided, resume_at
 from service.metrics import BATCH_RECORDS, BATCH_SECONDS, LAG, READABLE_SECONDS, RECORDS, REFUSALS
+from service.pools import Pools
 from service.store.apply import Applied, Change, Moved, Refused, apply
 from service.store.connection import Store, StoreUnavailable
 from service.store.layout import Keys
@@ -60,6 +61,7 @@ class Surroundings:
     installation: str
     batch: int
     partition_of: Callable[[str, int], int]
+    pools: Pools
 
 
 class Worker:
@@ -148,7 +150,9 @@ class Worker:
         if not partitions:
             raise KafkaError(f"topic {self.place.topic!r} is not known to the broker")
         position = await self._resume_at(loaded, partitions)
-        judge = Judge(self.place.partition, lambda pool: around.partition_of(pool, partitions))
+        if conflicts := around.pools.conflicts(loaded.fingerprints):
+            raise Undecided(f"fingerprint: {conflicts[0]}")
+        judge = Judge(self.place.partition, lambda pool: around.partition_of(pool, partitions), around.pools)
         partition = Partition(loaded, judge, partitions)
         self._stored = self.applied = loaded.position
         if loaded.anchor is None or loaded.anchor.offset < await self._edge(consumer.beginning_offsets):

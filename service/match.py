@@ -6,36 +6,21 @@ Kafka records, HTTP bodies and files are all read by `decode`, so all refuse the
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
-from service.problems import Problem, wrong_field
+from service.fields import Name, Slug, check_name, check_pool, moment, wrong
+from service.problems import Problem
+from service.seed import Seed, decode_seed
 
-NAME_BYTES: Final = 128
 MOST_SIDES: Final = 20_000
 MOST_PLAYERS: Final = 20_000
 MOST_ON_A_SIDE: Final = 100
 MOST_AHEAD_MS: Final = 86_400_000
 RECORD_BYTES: Final = 1 << 20
-EARLIEST_MS: Final = -62_135_596_800_000
-"""0001-01-01, where RFC 3339 begins."""
-LATEST_MS: Final = 253_402_300_799_999
-"""9999-12-31, where RFC 3339 ends."""
-
-Name = Annotated[str, Meta(min_length=1, max_length=NAME_BYTES, description="1 to 128 bytes, no control characters")]
-Slug = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=NAME_BYTES,
-        description="letters, digits, '.', '_' and '-', at most 128",
-        extra_json_schema={"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"},
-    ),
-]
 
 
 class Side(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -93,17 +78,18 @@ class Match(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     tags: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
 
 
+class _Kind(msgspec.Struct):
+    type: str = "match"
+
+
 _decoder = msgspec.json.Decoder(Match)
+_kind_decoder = msgspec.json.Decoder(_Kind)
 _encoder = msgspec.json.Encoder()
-_slug = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_control = re.compile("[\x00-\x1f\x7f-\x9f]")
-_full_date = re.compile(r"(?a)\d{4}-\d{2}-\d{2}")
-_date_time = re.compile(r"(?ai)\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:z|[+-]\d{2}:[0-5]\d)")
 _where = re.compile(r"(.*) - at `(?:key in )?\$\.?(.*)`", re.DOTALL)
 
 
-def decode(value: bytes | None) -> Match:
-    """Read a match and check everything that can be checked without its surroundings.
+def decode(value: bytes | None) -> Match | Seed:
+    """Read a match or a seed and check everything that can be checked without its surroundings.
 
     Parameters
     ----------
@@ -112,7 +98,7 @@ def decode(value: bytes | None) -> Match:
 
     Returns
     -------
-    Match
+    Match or Seed
 
     Raises
     ------
@@ -134,8 +120,21 @@ def decode(value: bytes | None) -> Match:
         # As text: msgspec itself does not look at the bytes of fields that it does not know.
         match = _decoder.decode(value.decode())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _unreadable(value, error) from None
+        return _decode_other(value, error)
     return checked(match)
+
+
+def _decode_other(value: bytes, error: Exception) -> Seed:
+    """Read what is no match; every record that is one has been read without looking at its type."""
+    try:
+        text = value.decode()
+        if _kind_decoder.decode(text).type == "seed":
+            return decode_seed(text)
+    except msgspec.ValidationError as wrong_seed:
+        error = wrong_seed
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    raise _unreadable(value, error) from None
 
 
 def checked(match: Match) -> Match:
@@ -159,68 +158,51 @@ def checked(match: Match) -> Match:
         _check_names(match)
     if match.voter is not None or match.matchup is not None or match.tags:
         _check_labels(match)
-    if not is_slug(match.pool):
-        raise _wrong("pool", f"{match.pool!r} is no slug", "letters, digits, '.', '_' and '-', a letter or digit first")
+    check_pool(match.pool)
     if len(set(names)) != len(names):
         raise _name_twice(match)
     if len(names) > MOST_PLAYERS:
-        raise _wrong("sides", f"{len(names)} players", f"at most {MOST_PLAYERS:,} players in a match")
+        raise wrong("sides", f"{len(names)} players", f"at most {MOST_PLAYERS:,} players in a match")
     ranked = sides[0].rank is not None
     for index, side in enumerate(sides):
         if (side.rank is not None) is not ranked or (side.score is None) is not ranked:
             raise _rank_and_score(index, side)
     if match.home is not None and match.home >= len(sides):
-        raise _wrong("home", f"{match.home} names no side", f"0 to {len(sides) - 1}")
-    at = match.at
-    if type(at) is str:
-        at = _parse_time(at)
-        match = msgspec.structs.replace(match, at=at)
-    if not EARLIEST_MS <= at <= LATEST_MS:  # type: ignore[operator]  # no longer a str
-        raise _wrong(
-            "at", f"{str(at)[:64]} is outside the years 1 to 9999", "epoch milliseconds, not micro- or nanoseconds"
-        )
-    return match
+        raise wrong("home", f"{match.home} names no side", f"0 to {len(sides) - 1}")
+    at = moment(match.at)
+    return match if at is match.at else msgspec.structs.replace(match, at=at)
 
 
-@lru_cache(1024)
-def is_slug(name: str) -> bool:
-    """Whether a name can be a pool's."""
-    return _slug.fullmatch(name) is not None
-
-
-def check_ahead(match: Match, timestamp: int) -> None:
+def check_ahead(match: Match | Seed, timestamp: int) -> None:
     """Refuse a match that says it was played more than a day after its record was made.
 
     Parameters
     ----------
-    match : Match
-        A checked match.
+    match : Match or Seed
+        Checked.
     timestamp : int
         The record's own, in epoch milliseconds.
     """
     at = match.at
     assert isinstance(at, int), "checked"
     if at > timestamp + MOST_AHEAD_MS:
-        raise _wrong(
+        raise wrong(
             "at",
             f"{at - timestamp} ms after the record's own timestamp",
             "at most one day ahead; check the producer's clock and the unit (milliseconds)",
         )
 
 
-def encode(match: Match) -> bytes:
-    """Write a match as JSON; equal matches give equal bytes: fields in order, defaults left out."""
+def encode(match: Match | Seed) -> bytes:
+    """Write a match or a seed as JSON; equal matches give equal bytes: fields in order, defaults left out."""
     return _encoder.encode(match)
 
 
 @cache
 def schema() -> dict[str, Any]:
-    """The JSON Schema of a match, written from the definition above."""
-    return msgspec.json.schema(Match)
-
-
-def _wrong(field: str, problem: str, remedy: str) -> Problem:
-    return wrong_field("invalid_match", field, problem, remedy)
+    """The JSON Schema of a record, a match or a seed, written from the definitions above."""
+    (match, seed), components = msgspec.json.schema_components((Match, Seed))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "anyOf": [match, seed], "$defs": components}
 
 
 def _unreadable(value: bytes, error: Exception) -> Problem:
@@ -248,30 +230,23 @@ def _located(message: str) -> Problem:
         text = "missing"
     if field == "type":
         text = text.replace("enum value", "type")
-        return _wrong("type", text[:128], "'match' is the only type")
-    return _wrong(field, text, "see /schemas/match.json")
+        return wrong("type", text[:128], "'match' or 'seed'")
+    return wrong(field, text, "see /schemas/match.json")
 
 
 def _check_names(match: Match) -> None:
-    _check_name("id", match.id)
+    check_name("id", match.id)
     for i, side in enumerate(match.sides):
         for j, name in enumerate(side.players):
-            _check_name(f"sides[{i}].players[{j}]", name)
+            check_name(f"sides[{i}].players[{j}]", name)
 
 
 def _check_labels(match: Match) -> None:
     for field, text in (("voter", match.voter), ("matchup", match.matchup)):
         if text is not None:
-            _check_name(field, text)
+            check_name(field, text)
     for index, tag in enumerate(match.tags):
-        _check_name(f"tags[{index}]", tag)
-
-
-def _check_name(field: str, name: str) -> None:
-    if len(name.encode()) > NAME_BYTES:
-        raise _wrong(field, f"{len(name.encode())} bytes", f"1 to {NAME_BYTES} bytes of UTF-8")
-    if found := _control.search(name):
-        raise _wrong(field, f"control character U+{ord(found[0]):04X}", "no control characters")
+        check_name(f"tags[{index}]", tag)
 
 
 def _name_twice(match: Match) -> Problem:
@@ -280,7 +255,7 @@ def _name_twice(match: Match) -> Problem:
         for j, name in enumerate(side.players):
             if name in seen:
                 where = "one side" if seen[name] == i else "two sides"
-                return _wrong(f"sides[{i}].players[{j}]", f"stands twice on {where}: {name!r}", "name each player once")
+                return wrong(f"sides[{i}].players[{j}]", f"stands twice on {where}: {name!r}", "name each player once")
             seen[name] = i
     raise AssertionError("called for a match that names nobody twice")
 
@@ -292,21 +267,4 @@ def _rank_and_score(index: int, side: Side) -> Problem:
         what = "has neither rank nor score"
     else:
         what = "has a score where others have ranks" if side.rank is None else "has a rank where others have scores"
-    return _wrong(f"sides[{index}]", what, "a rank on every side, or a score on every side")
-
-
-@lru_cache(4096)
-def _parse_time(text: str) -> int:
-    remedy = "an RFC 3339 date or time such as 2026-11-21 or 2026-11-21T10:00:00Z, or epoch milliseconds"
-    try:
-        if _full_date.fullmatch(text):
-            day = date.fromisoformat(text)
-            moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        elif _date_time.fullmatch(text):
-            moment = datetime.fromisoformat(text.upper())
-        else:
-            raise ValueError("neither a date nor a time with its zone")
-    except ValueError as error:
-        raise _wrong("at", f"{text[:64]!r}: {error}", remedy) from None
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+    return wrong(f"sides[{index}]", what, "a rank on every side, or a score on every side")

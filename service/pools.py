@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
 
@@ -11,13 +12,39 @@ import msgspec
 import numpy as np
 
 from service.columns import Floats
+from service.match import MOST_ON_A_SIDE, MOST_SIDES, Side
 from service.ratings import RatingSystem, create
 
-RULES_REVISION: Final = 1
+RULES_REVISION: Final = 2
 """Raised by every change of what is accepted as a match or how records become columns."""
 
 SEEN_WINDOW: Final = 1_000_000
 """Offsets for which the id of an accepted match is remembered."""
+
+DROPPED: Final = "dropped"
+"""Stands in place of the fingerprint of a shadow that was taken away: its ratings lack the matches since."""
+
+MOST_POOLS_KEPT: Final = 4_096
+"""Configurations that are kept in memory by name; more pools than this only cost a little time."""
+
+
+class Provisional(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a player's rating is not yet to be relied on.
+
+    Attributes
+    ----------
+    matches : int
+        With fewer matches.
+    deviation : float, optional
+        With a deviation above this.
+    """
+
+    matches: int = 10
+    deviation: float | None = None
+
+    def holds(self, matches: int, deviation: float) -> bool:
+        """Whether a player is provisional."""
+        return matches < self.matches or (self.deviation is not None and deviation > self.deviation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +56,27 @@ class Pool:
     name : str
         The pool.
     profile : str
-        The built-in configuration that it follows.
+        The built-in configuration that it follows where nothing else is said.
+    pattern : str
+        The pattern of the pools file that took it.
     systems : tuple of RatingSystem
         The live one first, then the shadows.
     deviations : float
         The board is ordered by ``rating - deviations * deviation``.
-    provisional : int
-        A player with fewer matches is provisional.
+    provisional : Provisional
+        Whose rating is provisional.
+    most_sides, most_players : int
+        Sides of a match and players of a side, at most.
     """
 
     name: str
     profile: str
+    pattern: str
     systems: tuple[RatingSystem, ...]
     deviations: float
-    provisional: int
+    provisional: Provisional
+    most_sides: int = MOST_SIDES
+    most_players: int = MOST_ON_A_SIDE
 
     @property
     def live(self) -> RatingSystem:
@@ -54,29 +88,151 @@ class Pool:
         """What the board is ordered by, in words."""
         return "rating" if self.deviations == 0 else f"rating - {self.deviations:g} * deviation"
 
-    def value(self, rating: Floats, deviation: Floats) -> Floats:
-        """What the board is ordered by, from the stored deviation."""
+    def places(self, system: RatingSystem, skills: Floats) -> Floats:
+        """Board values of stored rows, without any rest.
+
+        By the row alone, not by what the pool has learned: that has moved on when a batch is written, and how
+        batches are cut must move nobody.
+        """
+        rating, deviation = system.view(skills, system.opening(), np.zeros(len(skills)))
         return rating - self.deviations * deviation if self.deviations else rating
 
     def standing(self, system: RatingSystem, skills: Floats, pool: Floats) -> tuple[Floats, Floats, Floats]:
         """Rating, deviation and board value of stored rows, without any rest."""
         rating, deviation = system.view(skills, pool, np.zeros(len(skills)))
-        return rating, deviation, self.value(rating, deviation)
+        return rating, deviation, self.places(system, skills)
+
+    def refusal(self, sides: Sequence[Side]) -> str | None:
+        """Say why a match of these sides is not taken; None if it is. Shadows take what the live system takes."""
+        if len(sides) > self.most_sides:
+            return f"the pool takes at most {self.most_sides} sides, not {len(sides)}"
+        if self.most_players < MOST_ON_A_SIDE and max(len(side.players) for side in sides) > self.most_players:
+            return f"the pool takes at most {self.most_players} players a side"
+        return self.live.refusal(sides)
 
     def fingerprint(self, system: RatingSystem) -> str:
-        """Digest of everything that decides a stored number of this pool under ``system``.
+        """Everything that decides a stored number of this pool under ``system``, as JSON.
 
         Examples
         --------
-        >>> pool = configured("chess")
-        >>> pool.fingerprint(pool.live) == configured("go").fingerprint(pool.live)
-        True
+        >>> Pools().configured("chess").fingerprint(create("elo", {"k": 24}))[:60]
+        '{"rules":2,"window":1000000,"system":"elo","revision":1,"k":2'
         """
-        decides = [RULES_REVISION, SEEN_WINDOW, system.name, system.revision, system, self.deviations]
-        return hashlib.blake2b(msgspec.json.encode(decides), digest_size=16).hexdigest()
+        decides = {
+            "rules": RULES_REVISION,
+            "window": SEEN_WINDOW,
+            "system": system.name,
+            "revision": system.revision,
+            **msgspec.to_builtins(system),
+            "deviations": self.deviations,
+            "most_sides": self.most_sides,
+            "most_players": self.most_players,
+        }
+        return msgspec.json.encode(decides).decode()
+
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprint of each of its systems, under ``pool/system``."""
+        return {f"{self.name}/{system.name}": self.fingerprint(system) for system in self.systems}
 
 
-@lru_cache(4096)
-def configured(name: str) -> Pool:
-    """The configuration of a pool; every pool follows the built-in ``ladder``."""
-    return Pool(name=name, profile="ladder", systems=(create("elo"),), deviations=0.0, provisional=10)
+class Pools:
+    """What every pool's configuration is.
+
+    Parameters
+    ----------
+    sections : sequence of Pool
+        Each named by its pattern; the first whose pattern matches a name decides. The built-in ones follow:
+        ``arena`` and ``arena.*`` are arenas (few players, dense), everything else is a ladder (many, sparse).
+    source : str
+        Where the sections come from, for messages.
+
+    Examples
+    --------
+    >>> Pools().configured("arena.models").order
+    'rating - 2 * deviation'
+    """
+
+    def __init__(self, sections: Sequence[Pool] = (), source: str = "") -> None:
+        self.sections = sections
+        self.source = source
+        self.configured = lru_cache(MOST_POOLS_KEPT)(self._configured)
+        """The configuration of a pool by its name."""
+
+    def _configured(self, name: str) -> Pool:
+        for section in (*self.sections, *built_in()):
+            if fnmatchcase(name, section.pattern):
+                return replace(section, name=name)
+        raise AssertionError("the last pattern takes every name")
+
+    def conflicts(self, stored: Mapping[str, str]) -> list[str]:
+        """Say which pools' stored ratings were made otherwise than they are configured now.
+
+        Parameters
+        ----------
+        stored : mapping
+            ``pool/system`` to the fingerprint as it is stored.
+
+        Returns
+        -------
+        list of str
+            One line for each pool and system, with what to do; empty where all fit.
+        """
+        by_pool: dict[str, dict[str, str]] = {}
+        for field, fingerprint in stored.items():
+            name, _, system = field.rpartition("/")
+            by_pool.setdefault(name, {})[system] = fingerprint
+        return [line for name, known in by_pool.items() for line in _conflicts(self.configured(name), known)]
+
+
+def _conflicts(pool: Pool, stored: Mapping[str, str]) -> Iterator[str]:
+    where = f"pool {pool.name!r} (section {pool.pattern!r})"
+    if pool.live.name not in stored:
+        rated = next(iter(stored))
+        yield (
+            f"{where}: rated under {rated!r}, and {pool.live.name!r} would begin without its matches:"
+            f" keep {rated!r} as its system and name {pool.live.name!r} among its shadows"
+        )
+    for system in pool.systems:
+        fingerprint, now = stored.get(system.name), pool.fingerprint(system)
+        if fingerprint == DROPPED:
+            yield f"{where}: {system.name!r} was taken away for a while and lacks matches: leave it out"
+        elif fingerprint not in (None, now):
+            yield (
+                f"{where}: {system.name!r} was rated with {_difference(fingerprint, now)}: restore that,"
+                " or delete the partition's keys so that it is rated again from the log"
+            )
+
+
+def _difference(stored: str, configured: str) -> str:
+    """Say what differs between two fingerprints.
+
+    Examples
+    --------
+    >>> _difference('{"k":32.0,"scale":400.0}', '{"k":24.0,"scale":400.0}')
+    'k = 32.0 (now 24.0)'
+    """
+    try:
+        before, now = (msgspec.json.decode(text, type=dict[str, object]) for text in (stored, configured))
+    except msgspec.DecodeError:
+        return "parameters that this version cannot read"
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return ", ".join(f"{name} = {before.get(name)} (now {now.get(name)})" for name in names)
+
+
+@lru_cache(1)
+def built_in() -> tuple[Pool, ...]:
+    """The sections that stand after those of every pools file."""
+    arena = PROFILES["arena"]
+    return (arena("arena"), arena("arena.*"), PROFILES["ladder"]("*"))
+
+
+def _ladder(pattern: str) -> Pool:
+    return Pool(pattern, "ladder", pattern, (create("elo"),), 0.0, Provisional(matches=10))
+
+
+def _arena(pattern: str) -> Pool:
+    return Pool(pattern, "arena", pattern, (create("glicko2"),), 2.0, Provisional(matches=30))
+
+
+PROFILES: Final = {"ladder": _ladder, "arena": _arena}
+"""Built-in configurations by name, each for a pattern."""

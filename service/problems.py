@@ -60,7 +60,10 @@ PROBLEMS: dict[str, ProblemType] = {
         ProblemType("unknown_player", 404, "No match of this player was seen", "Check the spelling; case counts."),
         ProblemType("unknown_name", 404, "No such name", "The detail lists the names that are known."),
         ProblemType("method_not_allowed", 405, "This path does not take the method", "See the Allow header."),
+        ProblemType("not_applied_yet", 409, "Not applied yet", "Ask again after a moment, or give wait= up to 10 s."),
         ProblemType("cursor_expired", 410, "The list was rebuilt since this page", "Begin again at the first page."),
+        ProblemType("too_large", 413, "The body is too large", "Send several smaller requests."),
+        ProblemType("unsupported_media_type", 415, "The body is not JSON", "Send 'Content-Type: application/json'."),
         ProblemType("invalid_parameter", 422, "A parameter cannot be used", "See the field and its remedy."),
         ProblemType("invalid_match", 422, "A match cannot be used", "See the field and its remedy."),
         ProblemType("shape_not_taken", 422, "The rating system does not take such a match", "See the detail."),
@@ -76,6 +79,7 @@ PROBLEMS: dict[str, ProblemType] = {
         ProblemType("null_value", 422, "A record has no value", "Send a match; a match cannot be deleted."),
         ProblemType("internal", 500, "A fault of the service", "Report it with the trace id."),
         ProblemType("redis_unavailable", 503, "Redis does not answer", "Try again later."),
+        ProblemType("kafka_unavailable", 503, "Kafka does not take matches", "Send the same body again later."),
         ProblemType(
             "unreadable",
             503,

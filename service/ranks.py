@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
+import numba
 import numpy as np
 
 from service.columns import Floats, Integers
 
 SURE: Final = 1.96
 """Standard deviations of a 95 % interval."""
-
-_PAIRS_AT_ONCE: Final = 1 << 18
-"""Pairs of players that are compared in one step, so that the arrays stay in the processor's cache."""
 
 
 def shared_ranks(values: Floats, first: int, above: int) -> Integers:
@@ -90,14 +88,22 @@ def rank_intervals(
     ([1, 1, 3], [2, 2, 3])
     """
     better, worse = np.empty(len(rating), np.int64), np.empty(len(rating), np.int64)
-    step = max(1, _PAIRS_AT_ONCE // max(1, len(pool_rating)))
-    variance = pool_deviation * pool_deviation
-    for start in range(0, len(rating), step):
-        some = slice(start, start + step)
-        gap = pool_rating - rating[some, None]
-        surely = SURE * np.sqrt(variance + (deviation[some] * deviation[some])[:, None])
-        better[some] = np.count_nonzero(gap > surely, axis=1)
-        worse[some] = np.count_nonzero(-gap > surely, axis=1)
+    _count_sure(rating, deviation * deviation, pool_rating, pool_deviation * pool_deviation, better, worse)
     known = max(1, len(pool_rating))
     low, high = 1 + better * total // known, total - worse * total // known
     return np.minimum(low, ranks), np.maximum(high, ranks)
+
+
+@numba.njit(cache=True)
+def _count_sure(
+    rating: Floats, variance: Floats, pool_rating: Floats, pool_variance: Floats, better: Integers, worse: Integers
+) -> None:
+    square = SURE * SURE
+    for i in range(len(rating)):
+        above = below = 0
+        for q in range(len(pool_rating)):
+            gap = pool_rating[q] - rating[i]
+            sure = gap * gap > square * (pool_variance[q] + variance[i])
+            above += sure and gap > 0.0
+            below += sure and gap < 0.0
+        better[i], worse[i] = above, below

@@ -6,6 +6,7 @@ The one step that ingest, ``standings rate`` and ``standings evaluate`` share. P
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numba
@@ -13,6 +14,7 @@ import numpy as np
 
 from service.columns import Floats, Integers, Matches
 from service.ratings import RatingSystem
+from service.seed import Seed
 
 MATCHES: Final = 0
 WON: Final = 1
@@ -97,6 +99,38 @@ def rate(system: RatingSystem, matches: Matches, table: Table) -> None:
     _score(matches, location, variance, system.link == "normal", table.scores)
 
 
+def seed(system: RatingSystem, seed: Seed, rows: Sequence[int], table: Table) -> None:
+    """Give players the ratings that they come with, in place; under another system than the seed's only their time.
+
+    Parameters
+    ----------
+    system : RatingSystem
+    seed : Seed
+        Checked.
+    rows : sequence of int
+        Row of each of its players.
+    table : Table
+
+    Examples
+    --------
+    >>> from service.ratings import create
+    >>> from service.seed import SeededPlayer
+    >>> elo = create("elo")
+    >>> table = empty(elo, 1)
+    >>> ann = SeededPlayer("ann", 1820.0, 60.0)
+    >>> seed(elo, Seed("seed", "1", "chess", 1_795_000_000_000, "elo", (ann,)), [0], table)
+    >>> [column.tolist() for column in elo.view(table.skills, table.pool, np.zeros(1))]
+    [[1820.0], [60.0]]
+    """
+    table.tallies[rows, LAST_AT] = np.maximum(table.tallies[rows, LAST_AT], float(seed.at))
+    if system.name == seed.system:
+        _, (unsure,) = system.view(system.newcomer()[None, :], table.pool, np.zeros(1))
+        rating = np.array([player.rating for player in seed.players])
+        given = [player.deviation for player in seed.players]
+        deviation = np.array([unsure if sd is None else sd for sd in given])
+        table.skills[rows] = system.seeded(rating, deviation, table.pool)
+
+
 @numba.njit(cache=True)
 def _count(matches: Matches, tallies: Floats, rest: Floats) -> None:
     for match in range(len(matches.at)):
@@ -112,7 +146,7 @@ def _count(matches: Matches, tallies: Floats, rest: Floats) -> None:
         for side in range(first, end):
             for slot in range(matches.player_start[side], matches.player_start[side + 1]):
                 row = tallies[matches.player[slot]]
-                new = row[MATCHES] == 0.0
+                new = row[MATCHES] == 0.0 and row[LAST_AT] == 0.0
                 rest[slot] = 0.0 if new else max(0.0, at - row[LAST_AT]) / DAY_MS
                 row[LAST_AT] = at if new else max(at, row[LAST_AT])
                 row[MATCHES] += 1.0

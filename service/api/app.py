@@ -9,22 +9,48 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import msgspec
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from service.api import leaderboard, operate, players, pools
+from service.api import (
+    catalog,
+    changes,
+    documents,
+    leaderboard,
+    lookup,
+    matches,
+    operate,
+    players,
+    pools,
+    predictions,
+)
 from service.api.answers import PROBLEM_MEDIA, problem_response
+from service.api.bodies import describe_bodies
+from service.api.live import LIVE_HEADERS, NotModified
 from service.api.observe import Observe
+from service.api.shared import make_parts
+from service.match import Match
 from service.problems import FieldError, Problem
 from service.settings import Settings
-from service.store.board import Boards
-from service.store.connection import Store, StoreUnavailable
-from service.store.partitions import Partitions, Unreadable
+from service.store.connection import StoreUnavailable
+from service.store.partitions import Unreadable
 
-RESOURCES: Final = (pools, players, leaderboard, operate)
+RESOURCES: Final = (
+    pools,
+    players,
+    lookup,
+    leaderboard,
+    predictions,
+    changes,
+    matches,
+    catalog,
+    operate,
+    documents,
+)
 
 _log = structlog.get_logger()
 
@@ -35,7 +61,18 @@ class Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Describe the interface (OpenAPI 3.1)."""
         if self.openapi_schema is None:
-            for path in super().openapi()["paths"].values():
+            document = super().openapi()
+            describe_bodies(self, document)
+            _, records = msgspec.json.schema_components((Match,), ref_template="#/components/schemas/{name}")
+            document["components"]["schemas"].update(records)
+            document["components"]["securitySchemes"] = {
+                "key": {"type": "http", "scheme": "bearer", "description": "Needed where the service has a key."}
+            }
+            for path, operations in document["paths"].items():
+                if path.startswith("/v1/"):
+                    for operation in operations.values():
+                        operation["security"] = [{"key": []}, {}]
+            for path in document["paths"].values():
                 for operation in path.values():
                     for response in operation["responses"].values():
                         content = response.get("content", {})
@@ -58,15 +95,17 @@ def create_app(settings: Settings) -> FastAPI:
     ------
     ValueError
         Where the address of Redis is no address.
+    PoolsInvalid
+        Where the pools file cannot be used.
     """
-    store = Store(settings.redis.get_secret_value())
+    parts = make_parts(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            await store.close()
+            await parts.close()
 
     app = Application(
         title="Standings",
@@ -80,10 +119,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
     )
-    partitions = Partitions(store, settings.installation, settings.topic, settings.partitioner)
-    app.state.settings = settings
-    app.state.partitions = partitions
-    app.state.boards = Boards(partitions)
+    app.state.parts = parts
     for part in RESOURCES:
         app.include_router(part.router)
     app.add_middleware(Observe)
@@ -92,14 +128,19 @@ def create_app(settings: Settings) -> FastAPI:
     app.exception_handler(RequestValidationError)(_answer_invalid)
     app.exception_handler(StoreUnavailable)(_answer_unavailable)
     app.exception_handler(Unreadable)(_answer_unreadable)
+    app.exception_handler(NotModified)(_answer_not_modified)
     return app
 
 
-async def _answer_problem(request: Request, problem: Problem) -> JSONResponse:
+async def _answer_not_modified(_: Request, known: NotModified) -> Response:
+    return Response(None, 304, {**LIVE_HEADERS, "ETag": known.tag})
+
+
+async def _answer_problem(request: Request, problem: Problem) -> Response:
     return problem_response(problem, request.state.trace_id)
 
 
-async def _answer_http(request: Request, error: HTTPException) -> JSONResponse:
+async def _answer_http(request: Request, error: HTTPException) -> Response:
     """Answer what the framework refuses: a path or a method that is not there."""
     path = request.url.path
     if error.status_code == 405:
@@ -109,7 +150,7 @@ async def _answer_http(request: Request, error: HTTPException) -> JSONResponse:
     return problem_response(problem, request.state.trace_id, error.headers)
 
 
-async def _answer_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+async def _answer_invalid(request: Request, error: RequestValidationError) -> Response:
     errors = tuple(
         FieldError(str(wrong["loc"][-1]), wrong["msg"], "see the parameter in /openapi.json")
         for wrong in error.errors()
@@ -118,11 +159,11 @@ async def _answer_invalid(request: Request, error: RequestValidationError) -> JS
     return problem_response(Problem("invalid_parameter", detail, errors), request.state.trace_id)
 
 
-async def _answer_unavailable(request: Request, error: StoreUnavailable) -> JSONResponse:
+async def _answer_unavailable(request: Request, error: StoreUnavailable) -> Response:
     # The reason names addresses inside; it is for the log.
     _log.warning("redis unavailable", trace_id=request.state.trace_id, reason=str(error))
     return problem_response(Problem("redis_unavailable", "Redis did not answer in time"), request.state.trace_id)
 
 
-async def _answer_unreadable(request: Request, error: Unreadable) -> JSONResponse:
+async def _answer_unreadable(request: Request, error: Unreadable) -> Response:
     return problem_response(Problem("unreadable", str(error)), request.state.trace_id)

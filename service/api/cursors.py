@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final, Self
 
-from service.match import NAME_BYTES, is_slug
+from service.fields import NAME_BYTES, is_slug
 from service.problems import Problem
 
 _value: Final = struct.Struct(">d")

@@ -1,4 +1,4 @@
-"""What requests bring: the key, names, parameters, and what handlers need of the application."""
+"""What requests bring: the key, names, parameters; each checked, each refusal naming the field."""
 
 from __future__ import annotations
 
@@ -8,76 +8,84 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import unquote_to_bytes
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
 
-from service.api.answers import ProblemAnswer
-from service.match import NAME_BYTES, is_slug
-from service.pools import Pool, configured
+from service.api.answers import ProblemAnswer, problem_example
+from service.api.route import Route
+from service.api.shared import Shared
+from service.fields import NAME_BYTES, is_slug
+from service.pools import Pool
 from service.problems import FieldError, Problem, wrong_field
 from service.ratings import RatingSystem
-from service.settings import Settings
-from service.store.board import Boards
-from service.store.partitions import Partitions, unknown_pool
-
-_bearer = HTTPBearer(auto_error=False, description="Needed where the service has a key.")
+from service.store.partitions import unknown_pool
 
 
-def key_needed(request: Request, shown: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> None:
+async def key_needed(request: Request, shared: Shared) -> None:
     """Refuse a request without the key, where one is configured."""
-    settings: Settings = request.app.state.settings
-    if not settings.key:
+    key = shared.settings.key
+    if not key:
         return
-    if shown is None:
+    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not shown:
         raise Problem("no_key", "the request shows no key")
     # Headers are bytes; Starlette reads them as Latin-1.
-    if not hmac.compare_digest(shown.credentials.encode("latin-1"), settings.key.get_secret_value().encode()):
+    if not hmac.compare_digest(shown.strip().encode("latin-1"), key.get_secret_value().encode()):
         raise Problem("no_key", "the key that the request shows is not known")
 
 
-def readable(request: Request) -> None:
-    """Refuse a path or a query that is not UTF-8: decoded, it would name somebody else with U+FFFD."""
-    for part, text in (("path", request.scope["raw_path"]), ("query", request.scope["query_string"])):
+async def readable(request: Request) -> None:
+    """Refuse what is not UTF-8, which decoded would name somebody else with U+FFFD, and undocumented parameters."""
+    query = request.scope["query_string"]
+    for part, text in (("path", request.scope["raw_path"]), ("query", query)):
         try:
-            unquote_to_bytes(text).decode()
+            if b"%" in text or not text.isascii():
+                unquote_to_bytes(text).decode()
         except UnicodeDecodeError as error:
             raise Problem("malformed", f"the {part} is not UTF-8 at byte {error.start} (percent-decoded)") from None
+    if query:
+        _check_parameters(request)
 
 
-def known_parameters(request: Request) -> None:
-    """Refuse query parameters that the route does not document."""
+def _check_parameters(request: Request) -> None:
     app: FastAPI = request.app
     operation = app.openapi()["paths"][request.scope["route"].path_format][request.method.lower()]
     known = [parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"]
     unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
     if unknown:
-        errors = tuple(FieldError(name, "no such parameter", _nearest(name, known)) for name in unknown)
+        errors = tuple(FieldError(name, "no such parameter", nearest(name, known)) for name in unknown)
         raise Problem("invalid_parameter", f"no such parameter: {', '.join(map(repr, unknown))}", errors)
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def nearest(name: str, known: list[str]) -> str:
+    """Say which name may have been meant."""
     if not known:
-        return "this address takes no parameters"
-    (nearest,) = difflib.get_close_matches(name, known, 1, 0.0)
-    return f"did you mean {nearest!r}? There are: {', '.join(known)}"
+        return "none is taken here"
+    (one,) = difflib.get_close_matches(name, known, 1, 0.0)
+    return f"did you mean {one!r}? There are: {', '.join(known)}"
 
 
 _TITLES: Final = {
-    400: "Not readable",
-    401: "A key is needed",
-    404: "No such pool, player or name",
-    422: "A parameter cannot be used",
-    503: "Redis does not answer, or what is stored cannot be read",
+    400: ("malformed", "Not readable"),
+    401: ("no_key", "A key is needed"),
+    404: ("unknown_pool", "No such pool, player or name"),
+    409: ("not_applied_yet", "The state has not come as far as `after`"),
+    422: ("invalid_parameter", "A parameter cannot be used"),
+    503: ("redis_unavailable", "Redis does not answer, or what is stored cannot be read"),
 }
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": ProblemAnswer, "description": title} for status, title in _TITLES.items()
+    status: {
+        "model": ProblemAnswer,
+        "description": title,
+        "content": {"application/json": {"example": problem_example(slug)}},
+    }
+    for status, (slug, title) in _TITLES.items()
 }
 
 
 def resource() -> APIRouter:
     """Make the router of a resource: it needs the key, reads UTF-8, takes only the parameters it documents."""
-    checks = [Depends(key_needed), Depends(readable), Depends(known_parameters)]
-    return APIRouter(prefix="/v1", dependencies=checks, responses=_PROBLEMS)
+    checks = [Depends(key_needed), Depends(readable)]
+    return APIRouter(prefix="/v1", dependencies=checks, responses=_PROBLEMS, route_class=Route)
 
 
 def system_of(pool: Pool, name: str | None) -> RatingSystem:
@@ -105,30 +113,20 @@ def check_player(field: str, name: str) -> str:
     return name
 
 
-def _pool(pool: Annotated[str, Path(description="the pool's name", examples=["chess.blitz"])]) -> Pool:
+async def _pool(
+    shared: Shared, pool: Annotated[str, Path(description="the pool's name", examples=["chess.blitz"])]
+) -> Pool:
     if not is_slug(pool):
         raise unknown_pool(pool)
-    return configured(pool)
+    return shared.pools.configured(pool)
 
 
-def _partitions(request: Request) -> Partitions:
-    partitions: Partitions = request.app.state.partitions
-    return partitions
-
-
-def _boards(request: Request) -> Boards:
-    boards: Boards = request.app.state.boards
-    return boards
-
-
-def now() -> datetime:
+async def now() -> datetime:
     """Read the clock: the moment to which deviations are grown."""
     return datetime.now(UTC)
 
 
 NamedPool = Annotated[Pool, Depends(_pool)]
-StoredPartitions = Annotated[Partitions, Depends(_partitions)]
-StoredBoards = Annotated[Boards, Depends(_boards)]
 Now = Annotated[datetime, Depends(now)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="most entries of the page")]
 Cursor = Annotated[str | None, Query(description="`next` of the page before", max_length=512)]

@@ -2,44 +2,83 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Query
+from fastapi.responses import Response
+from pydantic import Field
+from typing_extensions import TypedDict
 
-from service.api.answers import BoardAnswer, ProblemAnswer
+from service.api.answers import AsOf, Next, PositionText, ProblemAnswer, RankIntervals, Standing, example
 from service.api.cursors import BoardCursor
-from service.api.inputs import (
-    Cursor,
-    Limit,
-    NamedPool,
-    Now,
-    StoredBoards,
-    SystemName,
-    check_player,
-    resource,
-    system_of,
-)
+from service.api.inputs import Cursor, Limit, NamedPool, SystemName, check_player, resource, system_of
+from service.api.live import CachedRead
+from service.api.shared import Shared
 from service.api.standing import standings
 from service.problems import Problem, wrong_field
 from service.store.board import After, Around, FromPlace, Where
 
 router = resource()
 
+
+class BoardAnswer(TypedDict):
+    """A page of a leaderboard."""
+
+    pool: str
+    system: str
+    order: Annotated[str, Field(description="what the board is ordered by")]
+    total: int
+    rank_intervals: RankIntervals
+    players: list[Standing]
+    next: Next
+    position: PositionText
+    as_of: AsOf
+
+
+_EXAMPLE: Final = {
+    "pool": "arena",
+    "system": "glicko2",
+    "order": "rating - 2 * deviation",
+    "total": 1289,
+    "rank_intervals": "exact",
+    "players": [
+        {
+            "rank": 1,
+            "rank_interval": [1, 2],
+            "percentile": 100.0,
+            "player": "atlas-9",
+            "rating": 1893.2,
+            "deviation": 31.0,
+            "value": 1831.2,
+            "matches": 2210,
+            "provisional": False,
+        }
+    ],
+    "next": "ATEDZWxvQJ2UzMzMzM1hdGxhcy05",
+    "position": "1-3-184468",
+    "as_of": "2026-11-21T10:00:07Z",
+}
+
 Player = Annotated[str | None, Query(description="a player who shall be in the middle of the page")]
 Rank = Annotated[int | None, Query(ge=1, le=1_000_000_000, description="begin with the player at this place")]
 
 
-@router.get("/pools/{pool}/leaderboard", summary="The leaderboard", responses={410: {"model": ProblemAnswer}})
+@router.get(
+    "/pools/{pool}/leaderboard",
+    summary="The leaderboard",
+    response_model=BoardAnswer,
+    responses={410: {"model": ProblemAnswer}, **example(_EXAMPLE)},
+)
 async def leaderboard(
     pool: NamedPool,
-    boards: StoredBoards,
-    as_of: Now,
+    shared: Shared,
+    live: CachedRead,
     cursor: Cursor = None,
     around: Player = None,
     rank: Rank = None,
     limit: Limit = 50,
     system: SystemName = None,
-) -> BoardAnswer:
+) -> Response:
     """Show players in the order of the board: value from the largest, then name from the last by bytes.
 
     Give at most one of `cursor`, `around` and `rank`. Following `next`, a player who does not move is seen
@@ -59,21 +98,22 @@ async def leaderboard(
         where = Around(check_player("around", around))
     else:
         where = FromPlace(0 if rank is None else rank - 1)
-    page = await boards.page(pool, chosen, where, limit)
+    page = await shared.boards.page(pool, chosen, where, limit)
     generation = page.position.generation
     if last is not None and last.generation != generation:
         raise Problem("cursor_expired", f"the cursor is of generation {last.generation}, now {generation} is read")
     following = None
     if page.more and page.players:
         following = BoardCursor(generation, chosen.name, float(page.values[-1]), page.players[-1]).encode()
-    return BoardAnswer(
+    found = BoardAnswer(
         pool=pool.name,
         system=chosen.name,
         order=pool.order,
         total=page.total,
         rank_intervals="exact" if page.pool_rows.whole else "sample",
-        players=standings(pool, chosen, page, as_of),
+        players=standings(pool, chosen, page, live.as_of),
         next=following,
         position=str(page.position),
-        as_of=as_of,
+        as_of=live.as_of,
     )
+    return live.answer(found, page.position, page.totals.revision)

@@ -1,18 +1,34 @@
-"""What operators and their tools ask: is it alive, is it ready, its metrics, what a problem means."""
+"""What operators and their tools ask: is it alive, is it ready, its metrics."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
 
-from service.api.answers import Missing, ProblemAnswer, ProblemTypeAnswer, ReadyAnswer, type_path
-from service.api.inputs import StoredPartitions, key_needed
-from service.problems import PROBLEMS, Problem
+from service.api.inputs import key_needed
+from service.api.shared import Shared
 from service.store.connection import StoreUnavailable
 from service.store.partitions import Unreadable
 
 router = APIRouter()
+
+
+class Missing(BaseModel):
+    """A dependency that is not there."""
+
+    dependency: Literal["redis", "layout"]
+    reason: str
+
+
+class ReadyAnswer(BaseModel):
+    """Whether reads can be served."""
+
+    ready: bool
+    missing: list[Missing]
 
 
 @router.get("/livez", summary="Whether the process works", response_class=PlainTextResponse)
@@ -22,11 +38,11 @@ async def livez() -> str:
 
 
 @router.get("/readyz", summary="Whether reads can be served", responses={503: {"model": ReadyAnswer}})
-async def readyz(partitions: StoredPartitions, response: Response) -> ReadyAnswer:
+async def readyz(shared: Shared, response: Response) -> ReadyAnswer:
     """Say which dependency is missing, if one is."""
     missing = []
     try:
-        await partitions.check()
+        await shared.partitions.check()
     except StoreUnavailable:
         missing.append(Missing(dependency="redis", reason="Redis does not answer"))
     except Unreadable as error:
@@ -40,12 +56,3 @@ async def readyz(partitions: StoredPartitions, response: Response) -> ReadyAnswe
 async def metrics() -> Response:
     """Show every metric in the text format of Prometheus."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-@router.get("/problems/{slug}", summary="What a problem means", responses={404: {"model": ProblemAnswer}})
-async def problem(slug: str) -> ProblemTypeAnswer:
-    """Say what to do about a kind of problem; dead letters have their reasons in the same list."""
-    if slug not in PROBLEMS:
-        raise Problem("unknown_name", f"no problem {slug!r}; there are: {', '.join(PROBLEMS)}")
-    kind = PROBLEMS[slug]
-    return ProblemTypeAnswer(type=type_path(slug), title=kind.title, status=kind.status, remedy=kind.remedy)

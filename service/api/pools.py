@@ -2,27 +2,113 @@
 
 from __future__ import annotations
 
-import msgspec
+from datetime import datetime
+from typing import Annotated, Any, Final
 
-from service.api.answers import ListedPool, PoolAnswer, PoolsAnswer, SystemAnswer
+import msgspec
+from fastapi.responses import Response
+from pydantic import Field, FiniteFloat
+from typing_extensions import TypedDict
+
+from service.api.answers import AsOf, Next, PositionText, example, json_response
 from service.api.cursors import decode_pool, encode_pool
-from service.api.inputs import Cursor, Limit, NamedPool, Now, StoredPartitions, resource
-from service.api.standing import moment
+from service.api.inputs import Cursor, Limit, NamedPool, Now, resource
+from service.api.live import LIVE_HEADERS, CachedRead
+from service.api.shared import Shared
+from service.api.standing import last_match
 from service.store.read import page_pools, read_pool
 
 router = resource()
 
+LastMatch = Annotated[datetime | None, Field(description="null where the pool was only seeded")]
 
-@router.get("/pools", summary="The pools, by name")
-async def pools(partitions: StoredPartitions, as_of: Now, cursor: Cursor = None, limit: Limit = 50) -> PoolsAnswer:
+
+class ListedPool(TypedDict):
+    """A pool in the list of pools."""
+
+    pool: str
+    matches: int
+    last_match_at: LastMatch
+    position: PositionText
+
+
+class PoolsAnswer(TypedDict):
+    """A page of all pools, in the order of their names."""
+
+    pools: list[ListedPool]
+    next: Next
+    as_of: AsOf
+
+
+class SystemAnswer(TypedDict):
+    """A rating system of a pool."""
+
+    system: str
+    live: Annotated[bool, Field(description="whether its ratings are shown unless another is asked for")]
+    parameters: dict[str, Any]
+    players: int
+
+
+class ProvisionalAnswer(TypedDict):
+    """A player is provisional with fewer matches or, where that is bounded, a larger deviation."""
+
+    matches: int
+    deviation: FiniteFloat | None
+
+
+class PoolAnswer(TypedDict):
+    """A pool: the configuration in force, and what was counted."""
+
+    pool: str
+    profile: Annotated[str, Field(description="the built-in configuration it follows where nothing else is said")]
+    pattern: Annotated[str, Field(description="the section of the pools file, or of the built-in one, that took it")]
+    systems: list[SystemAnswer]
+    order: Annotated[str, Field(description="what the board is ordered by")]
+    provisional: Annotated[ProvisionalAnswer, Field(description="whose rating is not yet to be relied on")]
+    matches: int
+    players: Annotated[int, Field(description="players under the live system")]
+    last_match_at: LastMatch
+    position: PositionText
+    as_of: AsOf
+
+
+_LISTED: Final = {
+    "pool": "chess.blitz",
+    "matches": 90412,
+    "last_match_at": "2026-11-21T10:00:00Z",
+    "position": "1-3-184468",
+}
+_POOL: Final = {
+    "pool": "chess.blitz",
+    "profile": "ladder",
+    "pattern": "chess.*",
+    "systems": [{"system": "elo", "live": True, "parameters": {"k": 32.0}, "players": 1289}],
+    "order": "rating",
+    "provisional": {"matches": 10, "deviation": None},
+    "matches": 90412,
+    "players": 1289,
+    "last_match_at": "2026-11-21T10:00:00Z",
+    "position": "1-3-184468",
+    "as_of": "2026-11-21T10:00:07Z",
+}
+
+
+@router.get(
+    "/pools",
+    summary="The pools, by name",
+    response_model=PoolsAnswer,
+    responses=example({"pools": [_LISTED], "next": None, "as_of": "2026-11-21T10:00:07Z"}),
+)
+async def pools(shared: Shared, as_of: Now, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """List the pools of which a match was applied, each at the position of its own partition."""
-    found, more = await page_pools(partitions, decode_pool(cursor) if cursor is not None else "", limit)
-    return PoolsAnswer(
+    after = decode_pool(cursor) if cursor is not None else ""
+    found, more = await page_pools(shared.partitions, after, limit)
+    answer = PoolsAnswer(
         pools=[
             ListedPool(
                 pool=pool.name,
                 matches=pool.totals.matches,
-                last_match_at=moment(pool.totals.last_match_at),
+                last_match_at=last_match(pool.totals),
                 position=str(pool.position),
             )
             for pool in found
@@ -30,15 +116,17 @@ async def pools(partitions: StoredPartitions, as_of: Now, cursor: Cursor = None,
         next=encode_pool(found[-1].name) if more else None,
         as_of=as_of,
     )
+    return json_response(answer, headers=LIVE_HEADERS)
 
 
-@router.get("/pools/{pool}", summary="A pool")
-async def pool(pool: NamedPool, partitions: StoredPartitions, as_of: Now) -> PoolAnswer:
+@router.get("/pools/{pool}", summary="A pool", response_model=PoolAnswer, responses=example(_POOL))
+async def pool(pool: NamedPool, shared: Shared, live: CachedRead) -> Response:
     """Show the configuration in force and what was counted of a pool."""
-    found = await read_pool(partitions, pool)
-    return PoolAnswer(
+    found = await read_pool(shared.partitions, pool)
+    answer = PoolAnswer(
         pool=pool.name,
         profile=pool.profile,
+        pattern=pool.pattern,
         systems=[
             SystemAnswer(
                 system=system.name,
@@ -49,10 +137,11 @@ async def pool(pool: NamedPool, partitions: StoredPartitions, as_of: Now) -> Poo
             for system, players in zip(pool.systems, found.sizes, strict=True)
         ],
         order=pool.order,
-        provisional=pool.provisional,
+        provisional=ProvisionalAnswer(matches=pool.provisional.matches, deviation=pool.provisional.deviation),
         matches=found.totals.matches,
         players=found.sizes[0],
-        last_match_at=moment(found.totals.last_match_at),
+        last_match_at=last_match(found.totals),
         position=str(found.position),
-        as_of=as_of,
+        as_of=live.as_of,
     )
+    return live.answer(answer, found.position, found.totals.revision)

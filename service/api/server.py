@@ -14,6 +14,7 @@ import structlog
 import uvicorn
 
 from service.api.app import create_app
+from service.pool_file import PoolsInvalid
 from service.settings import Settings
 
 STOP_S: Final = 10
@@ -64,6 +65,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
     with listener:
         try:
             app = create_app(settings)
+        except PoolsInvalid as error:
+            raise CannotServe(str(error)) from error
         except ValueError as error:
             raise CannotServe(f"the address of Redis cannot be used: {error}") from error
         config = uvicorn.Config(

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from service.api.answers import Standing
+from service.api.answers import RatedPlayer, Standing
 from service.columns import Floats
 from service.pools import Pool
-from service.ranks import percentiles, rank_intervals, shared_ranks
-from service.rate import DAY_MS, LAST_AT, MATCHES
+from service.ranks import SURE, percentiles, rank_intervals
+from service.rate import DAY_MS, LAST_AT, MATCHES, TIED, WON
 from service.ratings import RatingSystem
 from service.store.board import Page
+from service.store.rows import Totals
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -27,6 +28,30 @@ def moment(at: float) -> datetime:
     '1969-12-31T23:59:59.999000+00:00'
     """
     return _EPOCH + int(at) * _MILLISECOND
+
+
+def last_match(totals: Totals) -> datetime | None:
+    """When the last match of a pool was played; None where it was only seeded."""
+    return moment(totals.last_match_at) if totals.matches else None
+
+
+def grown(
+    system: RatingSystem, learned: Floats, tallies: Floats, skills: Floats, as_of: datetime
+) -> tuple[Floats, Floats]:
+    """Rating and deviation of rows at a moment.
+
+    Parameters
+    ----------
+    system : RatingSystem
+    learned : float64[len(pool_columns)]
+        The pool's row.
+    tallies : float64[n, 4]
+    skills : float64[n, w]
+    as_of : datetime
+    """
+    # A match may say that it was played a little after now; that is no rest of less than nothing.
+    rest = np.maximum(0.0, (as_of - _EPOCH) / _MILLISECOND - tallies[:, LAST_AT]) / DAY_MS
+    return system.view(skills, learned, rest)
 
 
 def standings(pool: Pool, system: RatingSystem, page: Page, as_of: datetime) -> list[Standing]:
@@ -46,15 +71,9 @@ def standings(pool: Pool, system: RatingSystem, page: Page, as_of: datetime) -> 
     list of Standing
         One for each row of the page.
     """
-
-    def view(tallies: Floats, skills: Floats) -> tuple[Floats, Floats]:
-        # A match may say that it was played a little after now; that is no rest of less than nothing.
-        rest = np.maximum(0.0, (as_of - _EPOCH) / _MILLISECOND - tallies[:, LAST_AT]) / DAY_MS
-        return system.view(skills, page.learned, rest)
-
-    rating, deviation = view(page.tallies, page.skills)
-    ranks = shared_ranks(page.values, page.first, page.above)
-    compared = view(page.pool_rows.tallies, page.pool_rows.skills)
+    rating, deviation = grown(system, page.learned, page.tallies, page.skills, as_of)
+    ranks = page.ranks
+    compared = grown(system, page.learned, page.pool_rows.tallies, page.pool_rows.skills, as_of)
     low, high = rank_intervals(rating, deviation, ranks, page.total, *compared)
     matches = page.tallies[:, MATCHES].astype(np.int64)
     columns = (ranks, low, high, percentiles(ranks, page.total), rating, deviation, page.values, matches)
@@ -68,9 +87,28 @@ def standings(pool: Pool, system: RatingSystem, page: Page, as_of: datetime) -> 
             deviation=sd,
             value=value,
             matches=played,
-            provisional=played < pool.provisional,
+            provisional=pool.provisional.holds(played, sd),
         )
         for player, rank, least, most, percentile, mean, sd, value, played in zip(
             page.players, *(column.tolist() for column in columns), strict=True
         )
     ]
+
+
+def rated_players(pool: Pool, system: RatingSystem, page: Page, as_of: datetime) -> list[RatedPlayer]:
+    """Say all that is known of the players of a page; parameters as `standings`."""
+    found = []
+    for standing, tallies in zip(standings(pool, system, page, as_of), page.tallies.tolist(), strict=True):
+        half = SURE * standing["deviation"]
+        won, tied = int(tallies[WON]), int(tallies[TIED])
+        found.append(
+            RatedPlayer(
+                **standing,
+                interval=(standing["rating"] - half, standing["rating"] + half),
+                won=won,
+                tied=tied,
+                lost=standing["matches"] - won - tied,
+                last_match_at=moment(tallies[LAST_AT]) if standing["matches"] else None,
+            )
+        )
+    return found

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from service.store.connection import Argument, Store
 from service.store.layout import LAYOUT, Keys
+
+WIDTH: Final = {"HSET": 2, "HDEL": 1, "ZADD": 2, "XADD": 3}
+"""What one item of a section consists of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +21,15 @@ class Section:
     ----------
     key : str
         A key of the partition.
-    command : {"HSET", "HDEL", "ZADD"}
+    command : {"HSET", "HDEL", "ZADD", "XADD"}
         What is done.
     items : sequence
-        ``field, value`` or ``field`` or ``score, member``, one after the other; never empty.
+        ``field, value`` or ``field`` or ``score, member`` or ``entries kept, id, value``, one after the other; never
+        empty.
     """
 
     key: str
-    command: Literal["HSET", "HDEL", "ZADD"]
+    command: Literal["HSET", "HDEL", "ZADD", "XADD"]
     items: Sequence[Argument]
 
 
@@ -98,10 +102,9 @@ async def apply(store: Store, keys: Keys, change: Change) -> Applied | Moved | R
         arguments.append(len(pairs))
         for pair in pairs.items():
             arguments += pair
-    width = {"HSET": 2, "HDEL": 1, "ZADD": 2}
     for section in change.sections:
         names.append(section.key)
-        arguments += (len(names), section.command, len(section.items) // width[section.command])
+        arguments += (len(names), section.command, len(section.items) // WIDTH[section.command])
         arguments += section.items
     answer = await store.run("apply_batch", names, arguments)
     match answer[0]:

@@ -5,7 +5,7 @@
 --       5 number of fingerprints, then that many pairs: field, digest
 --       then number of state fields, then that many pairs: field, value
 --       then sections up to the end: index into KEYS, command, number of items, items
---         HSET  field, value      ZADD  score, member      HDEL  field
+--         HSET  field, value      ZADD  score, member      HDEL  field      XADD  entries kept, id, value
 --
 -- Answers {'applied'}, or without any write
 --         {'moved', stored position}            another writer, a rollback, or an answer that was lost
@@ -38,8 +38,9 @@ if not string.match(to, '^%d+$') then
   return redis.error_reply('INVALID position ' .. to)
 end
 
+-- At most 15 digits: what Lua's floats hold exactly, and no command finds too large.
 local function whole(text)
-  return string.match(text or '', '^%d+$') and tonumber(text)
+  return string.match(text or '', '^%d+$') and #text < 16 and tonumber(text)
 end
 
 -- What repr writes of a finite float; Lua alone would also take blanks and hexadecimal, which ZADD does not.
@@ -73,8 +74,8 @@ for at = 6, fingerprints_end, 2 do
   end
 end
 
-local TYPES = {HSET = 'hash', HDEL = 'hash', ZADD = 'zset'}
-local WIDTH = {HSET = 2, HDEL = 1, ZADD = 2}
+local TYPES = {HSET = 'hash', HDEL = 'hash', ZADD = 'zset', XADD = 'stream'}
+local WIDTH = {HSET = 2, HDEL = 1, ZADD = 2, XADD = 3}
 local sections = {}
 local at = state_end + 1
 while at <= #ARGV do
@@ -98,6 +99,17 @@ while at <= #ARGV do
       end
     end
   end
+  if command == 'XADD' then
+    local newest = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
+    local before = newest and tonumber(string.match(newest[1], '^%d+')) or 0
+    for item = at + 3, last, 3 do
+      local kept, id = whole(ARGV[item]), whole(ARGV[item + 1])
+      if not kept or kept < 1 or not id or id <= before then
+        return redis.error_reply('INVALID entry ' .. ARGV[item + 1])
+      end
+      before = id
+    end
+  end
   sections[#sections + 1] = {command, key, at + 3, last, MOST - MOST % WIDTH[command]}
   at = last + 1
 end
@@ -108,8 +120,14 @@ for _, print in ipairs(first_prints) do
 end
 for _, section in ipairs(sections) do
   local command, key, last, step = section[1], section[2], section[4], section[5]
-  for start = section[3], last, step do
-    redis.call(command, key, unpack(ARGV, start, math.min(start + step - 1, last)))
+  if command == 'XADD' then
+    for item = section[3], last, 3 do
+      redis.call('XADD', key, 'MAXLEN', ARGV[item], ARGV[item + 1], 'v', ARGV[item + 2])
+    end
+  else
+    for start = section[3], last, step do
+      redis.call(command, key, unpack(ARGV, start, math.min(start + step - 1, last)))
+    end
   end
 end
 redis.call('HSET', KEYS[2], 'position', to, 'layout', layout, 'torn', '', unpack(ARGV, fingerprints_end + 2, state_end))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from service.columns import Floats
+from service.columns import Floats, Integers
 from service.pools import Pool
 from service.problems import Problem
+from service.ranks import shared_ranks
 from service.ratings import RatingSystem
 from service.store.connection import Argument
-from service.store.partitions import Partitions, Position, unknown_pool
-from service.store.rows import unpack_learned, unpack_rows
+from service.store.partitions import Partitions, Position, check_fingerprint, unknown_pool
+from service.store.rows import Totals, unpack_learned, unpack_rows
 
 MOST_WHOLE: Final = 5_000
 """Players whose ranks are compared each with each; of a larger pool, so many rows are drawn at random."""
@@ -52,7 +53,14 @@ class After:
     player: str
 
 
-Where = FromPlace | Around | After
+@dataclass(frozen=True, slots=True)
+class Named:
+    """No page but certain players, wherever they stand; those that the board does not have are left out."""
+
+    players: Sequence[str]
+
+
+Where = FromPlace | Around | After | Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +91,23 @@ class PoolRows:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Consecutive players of a board.
+    """Players of a board, falling by value where they are consecutive.
 
     Attributes
     ----------
     position : Position
         What all but drawn rows stand for.
+    totals : Totals
+        What is counted of the pool.
     total : int
         Players on the board.
-    first : int
-        Place of the first row, from 0.
-    above : int
-        Players with a larger value than the first row's.
+    more : bool
+        Whether players follow after the page.
+    ranks : int64[n]
+        1 + how many players have a larger value.
     players : list of n str
     values : float64[n]
-        What the board is ordered by, falling.
+        What the board is ordered by.
     tallies : float64[n, 4]
     skills : float64[n, w]
     learned : float64[len(pool_columns)]
@@ -107,20 +117,16 @@ class Page:
     """
 
     position: Position
+    totals: Totals
     total: int
-    first: int
-    above: int
+    more: bool
+    ranks: Integers
     players: list[str]
     values: Floats
     tallies: Floats
     skills: Floats
     learned: Floats
     pool_rows: PoolRows
-
-    @property
-    def more(self) -> bool:
-        """Whether players follow after the page."""
-        return self.first + len(self.players) < self.total
 
 
 class Boards:
@@ -146,8 +152,8 @@ class Boards:
         pool : Pool
         system : RatingSystem
             One of the pool's.
-        where : FromPlace, Around or After
-            Where the page begins.
+        where : FromPlace, Around, After or Named
+            Where the page begins, or who is on it.
         limit : int
             Most players of the page, 1 to 1,000.
 
@@ -166,12 +172,14 @@ class Boards:
                 keys.learned,
                 keys.rows(pool.name, system.name),
                 keys.board(pool.name, system.name),
+                keys.fingerprints,
             ),
             (pool.name, f"{pool.name}/{system.name}", MOST_WHOLE, *self._tell(held), limit, *_words(where)),
         )
-        totals, learned, total, first, above, flat, rows, pool_rows = answer.values
+        totals, fingerprint, learned, total, first, above, flat, rows, pool_rows = answer.values
         if totals is None:
             raise unknown_pool(pool.name)
+        check_fingerprint(pool, system, fingerprint)
         if isinstance(where, Around) and first < 0:
             raise Problem("unknown_player", f"no match of {where.player!r} was applied in the pool {pool.name!r}")
         if pool_rows is not None:
@@ -185,13 +193,16 @@ class Boards:
         assert held is not None, "the script leaves out only what it was told is held"
         self._hold((pool.name, system.name), held)
         tallies, skills = unpack_rows(rows, system)
+        values = np.array([float(score) for score in flat[1::2]])
+        named = isinstance(where, Named)
         return Page(
             position=answer.position,
+            totals=Totals.unpack(totals),
             total=total,
-            first=first,
-            above=above,
+            more=not named and first + len(values) < total,
+            ranks=np.array(above, np.int64) + 1 if named else shared_ranks(values, first, *above),
             players=[name.decode() for name in flat[::2]],
-            values=np.array([float(score) for score in flat[1::2]]),
+            values=values,
             tallies=tallies,
             skills=skills,
             learned=unpack_learned(learned, system)[0],
@@ -219,3 +230,5 @@ def _words(where: Where) -> tuple[Argument, ...]:
             return "around", player
         case After(value, player):
             return "after", repr(value), player
+        case Named(players):
+            return "named", *players

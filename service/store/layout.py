@@ -13,6 +13,8 @@ G/fingerprints       hash    ``pool/system`` -> digest of what decides its numbe
 G/pools              zset    names of the pools, all of score 0, for paging in order
 G/totals             hash    pool -> matches, revision, last match: `service.store.rows.Totals`
 G/learned            hash    ``pool/system`` -> the pool's row, then the prediction scores
+G/changes            stream  the last batches: which players of which pools each touched
+G/receipts           stream  the last records that asked for one: what became of them
 G/seen               hash    block -> ids of accepted matches: `service.store.rows.SEEN`
 G/rows/pool/system   hash    player -> tallies, then skills, as packed floats
 G/board/pool/system  zset    player, by the board's value
@@ -26,7 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-LAYOUT: Final = "1"
+LAYOUT: Final = "2"
 """Version of all that is written above and of the row formats."""
 
 FIRST_GENERATION: Final = "1"
@@ -82,8 +84,18 @@ class Keys:
 
     @property
     def seen(self) -> str:
-        """Ids of accepted matches."""
+        """Ids of accepted records."""
         return self._key("seen")
+
+    @property
+    def changes(self) -> str:
+        """What the last batches touched."""
+        return self._key("changes")
+
+    @property
+    def receipts(self) -> str:
+        """What became of the last records that asked."""
+        return self._key("receipts")
 
     def rows(self, pool: str, system: str) -> str:
         """Players' rows."""

@@ -1,8 +1,9 @@
--- Reads consecutive players of a board, and the rows of the pool by which to say how sure their ranks are.
+-- Reads players of a board, consecutive ones or named ones, and the rows of the pool by which to say how sure their
+-- ranks are.
 --
 -- The order is that of ZREVRANGE: value from the largest, then name from the last, by bytes.
 --
--- KEYS  1 live   2 state   3 totals   4 learned   5 rows   6 board
+-- KEYS  1 live   2 state   3 totals   4 learned   5 rows   6 board   7 fingerprints
 -- ARGV  1 pool   2 pool/system
 --       3 most players whose rows are read whole; of more, so many are drawn at random
 --       4 generation and 5 totals of the rows that the caller holds, 'drawn' instead of totals for drawn ones
@@ -10,12 +11,14 @@
 --       7 where it begins: 'place', then 8 the place, from 0
 --                          'around', then 8 a player who shall be in its middle
 --                          'after', then 8 a value and 9 a name
+--                          'named', then 8.. the players, wherever they stand
 --
 -- Answers {live generation, position, torn mark, layout,
---          totals (false where the pool is unknown), the pool's learned row or false, players on the board,
+--          totals (false where the pool is unknown), fingerprint of its system or false, the pool's learned row or
+--          false, players on the board,
 --          place of the first player (-1 where the player to be in the middle is unknown),
---          players with a larger value than that one, {name, value, ...}, their rows,
---          rows of the pool, or false where those that the caller holds are good}.
+--          players with a larger value than that one (of named players: than each of those that are known),
+--          {name, value, ...}, their rows, rows of the pool, or false where those that the caller holds are good}.
 -- Never writes. Never compares strings with '<', which asks the server's locale.
 
 local pool, most, limit, where = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[6]), ARGV[7]
@@ -51,23 +54,31 @@ local function after(value, name)
   return low
 end
 
-local first
+local first = 0
 if where == 'place' then
   first = tonumber(ARGV[8])
 elseif where == 'after' then
   first = after(ARGV[8], ARGV[9])
-else
+elseif where == 'around' then
   local place = redis.call('ZREVRANK', board, ARGV[8])
   -- Near the end the page begins earlier, so that it is full.
   first = place and math.max(0, math.min(place - math.floor(limit / 2), total - limit)) or -1
 end
 
-local page, page_rows, above = {}, {}, 0
-if first >= 0 then
+local page, page_rows, above = {}, {}, {}
+if where == 'named' then
+  for index = 8, #ARGV do
+    local value = redis.call('ZSCORE', board, ARGV[index])
+    if value then
+      page[#page + 1], page[#page + 2] = ARGV[index], value
+      above[#above + 1] = redis.call('ZCOUNT', board, '(' .. value, '+inf')
+    end
+  end
+elseif first >= 0 then
   page = redis.call('ZREVRANGE', board, first, first + limit - 1, 'WITHSCORES')
+  above[1] = #page > 0 and redis.call('ZCOUNT', board, '(' .. page[2], '+inf') or 0
 end
 if #page > 0 then
-  above = redis.call('ZCOUNT', board, '(' .. page[2], '+inf')
   local names = {}
   for index = 1, #page, 2 do
     names[#names + 1] = page[index]
@@ -95,6 +106,7 @@ return {
   state[2] or '',
   state[3] or '',
   totals,
+  redis.call('HGET', KEYS[7], ARGV[2]),
   redis.call('HGET', KEYS[4], ARGV[2]),
   total,
   first,

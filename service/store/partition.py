@@ -121,6 +121,20 @@ async def load(store: Store, keys: Keys) -> Loaded:
     )
 
 
+async def read_fingerprints(store: Store, keys: Keys) -> dict[str, str]:
+    """Read what decided the ratings of a partition, in whatever generation is live: ``pool/system`` to fingerprint.
+
+    Raises
+    ------
+    StoreUnavailable
+    """
+    live: bytes | None = await store.command("GET", keys.live)
+    if live is not None:
+        keys = replace(keys, generation=live.decode())
+    found = await store.command("HGETALL", keys.fingerprints)
+    return {name.decode(): value.decode() for name, value in _pairs(found)}
+
+
 async def read_fields(store: Store, keys: Keys, wanted: Sequence[tuple[str, Sequence[str]]]) -> Fields:
     """Read fields of hashes of one partition, all at one position.
 

@@ -6,10 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from service.partitioner import Partitioner, partition_of
+from service.pools import Pool
 from service.problems import Problem
+from service.ratings import RatingSystem
 from service.store.apply import position_of
 from service.store.connection import Argument, Store
 from service.store.layout import LAYOUT, Keys
@@ -50,6 +53,13 @@ class Position:
 
     def __str__(self) -> str:
         return f"{self.generation}-{self.partition}-{self.offset}"
+
+    def covers(self, other: Position) -> bool:
+        """Whether all that is in at another position of the partition is in here.
+
+        A later generation continues the same log: it was switched to because it had come further.
+        """
+        return (int(self.generation), self.offset) >= (int(other.generation), other.offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,7 @@ class Partitions:
     ) -> None:
         self._store = store
         self._first = Keys(installation, topic, 0)
-        self._partitioner = partitioner
+        self._partition_of = lru_cache(4096)(partial(partition_of, partitioner=partitioner))
         self._clock = clock
         # The generation that each partition was last seen in, so that a rebuilt one costs one call, not two.
         self._keys: dict[int, Keys] = {}
@@ -123,7 +133,7 @@ class Partitions:
         count = await self.count()
         if count == 0:
             raise unknown_pool(pool)
-        return partition_of(pool, count, self._partitioner)
+        return self._partition_of(pool, count)
 
     async def read(
         self,
@@ -157,6 +167,15 @@ class Partitions:
         if torn:
             raise Unreadable(f"partition {partition} is torn: a write broke off on its way to {torn.decode()}")
         return Answer(Position(keys.generation, partition, position_of(position) or 0), values)
+
+    async def position(self, partition: int) -> Position:
+        """Read where a partition stands.
+
+        Raises
+        ------
+        StoreUnavailable, Unreadable
+        """
+        return (await self.read(partition, "read_fields", lambda keys: (), ())).position
 
     async def check(self) -> None:
         """See that Redis answers and that this version can read the layout of every partition.
@@ -200,6 +219,20 @@ class Partitions:
             keys = replace(keys, generation=live)
         self._keys[partition] = keys
         return keys, answer[1:]
+
+
+def check_fingerprint(pool: Pool, system: RatingSystem, stored: bytes | None) -> None:
+    """Refuse rows that were made otherwise than this process is configured: it would misread them.
+
+    Raises
+    ------
+    Unreadable
+    """
+    if stored is not None and stored.decode() != pool.fingerprint(system):
+        raise Unreadable(
+            f"the ratings of pool {pool.name!r} under {system.name!r} were made with other parameters than this process"
+            " is configured with: give it the pools file that ingest has"
+        )
 
 
 def unknown_pool(pool: str) -> Problem:

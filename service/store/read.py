@@ -86,6 +86,24 @@ async def page_pools(partitions: Partitions, after: str, limit: int) -> tuple[li
     return found[:limit], len(found) > limit
 
 
+async def pool_revision(partitions: Partitions, pool: str) -> tuple[Position, int]:
+    """Read the position after the last record that changed a pool.
+
+    Raises
+    ------
+    Problem
+        ``unknown_pool``.
+    StoreUnavailable, Unreadable
+    """
+    answer = await partitions.read(
+        await partitions.holding(pool), "read_fields", lambda keys: (keys.totals,), (1, pool)
+    )
+    ((totals,),) = answer.values
+    if totals is None:
+        raise unknown_pool(pool)
+    return answer.position, Totals.unpack(totals).revision
+
+
 async def read_pool(partitions: Partitions, pool: Pool) -> SizedPool:
     """Read one pool.
 

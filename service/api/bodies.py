@@ -1,0 +1,152 @@
+"""What requests bring in their bodies: JSON of a bounded size, every wrong field named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Annotated, Any, Final, Generic, TypeVar
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import models_json_schema
+
+from service.api.answers import PROBLEM_MEDIA, problem_example
+from service.api.inputs import nearest
+from service.problems import PROBLEMS, FieldError, Problem
+
+MOST_BYTES: Final = 1 << 20
+SHOWN: Final = 20
+"""Wrong fields that an answer names."""
+
+T = TypeVar("T", bound=BaseModel)
+Place = Sequence[int | str]
+
+
+async def read_body(request: Request) -> bytes:
+    """Read the body of a request that says it is JSON.
+
+    Raises
+    ------
+    Problem
+        ``unsupported_media_type``, or ``too_large`` past `MOST_BYTES`, of which no more is read.
+    """
+    said = request.headers.get("content-type", "")
+    if said.partition(";")[0].strip().lower() != "application/json":
+        raise Problem(
+            "unsupported_media_type",
+            f"the body is of type {said[:64]!r}; send JSON with 'Content-Type: application/json'",
+        )
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise Problem("too_large", f"the body is larger than {MOST_BYTES:,} bytes")
+    return bytes(body)
+
+
+class JsonBody(Generic[T]):
+    """Dependency that reads a body as a model; made by `json_body`.
+
+    Parameters
+    ----------
+    model : type of BaseModel
+        It forbids fields that it does not have.
+    """
+
+    def __init__(self, model: type[T]) -> None:
+        self.model = model
+
+    async def __call__(self, body: Annotated[bytes, Depends(read_body)]) -> T:
+        """Read and check.
+
+        Raises
+        ------
+        Problem
+            ``malformed``, or ``invalid_parameter`` with the fields.
+        """
+        try:
+            return self.model.model_validate_json(body, strict=True)
+        except ValidationError as error:
+            raise _problem(self.model, error) from None
+
+
+def json_body(model: type[T]) -> JsonBody[T]:
+    """Make the dependency that reads a request's body: ``body: Annotated[Model, Depends(json_body(Model))]``."""
+    return JsonBody(model)
+
+
+def describe_bodies(app: FastAPI, document: dict[str, Any]) -> None:
+    """Add the bodies that routes read by `json_body` to an OpenAPI document, and what is refused of them."""
+    schemas = document["components"]["schemas"]
+    for route in iter_route_contexts(app.routes):
+        for model in _models(getattr(route, "dependant", None)):
+            _, definitions = models_json_schema([(model, "validation")], ref_template="#/components/schemas/{model}")
+            schemas.update(definitions["$defs"])
+            for method in route.methods or ():
+                operation = document["paths"][route.path_format][method.lower()]
+                schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+                operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+                for slug in ("too_large", "unsupported_media_type"):
+                    refused = PROBLEMS[slug]
+                    schema = {"$ref": "#/components/schemas/ProblemAnswer"}
+                    operation["responses"][str(refused.status)] = {
+                        "description": refused.title,
+                        "content": {PROBLEM_MEDIA: {"schema": schema, "example": problem_example(slug)}},
+                    }
+
+
+def _models(dependant: Dependant | None) -> Iterator[type[BaseModel]]:
+    if dependant is not None:
+        if isinstance(dependant.call, JsonBody):
+            yield dependant.call.model
+        for inner in dependant.dependencies:
+            yield from _models(inner)
+
+
+def _problem(model: type[BaseModel], error: ValidationError) -> Problem:
+    wrong = error.errors(include_url=False, include_input=False)
+    if wrong[0]["type"] == "json_invalid":
+        return Problem("malformed", f"the body is no JSON: {wrong[0]['ctx']['error']}")
+    errors = tuple(_field_error(model, one["type"], one["loc"], one["msg"]) for one in wrong[:SHOWN])
+    detail = "; ".join(f"{one.field}: {one.problem}" if one.field else one.problem for one in errors[:3])
+    more = len(wrong) - 3
+    return Problem("invalid_parameter", f"{detail}; and {more} more" if more > 0 else detail, errors)
+
+
+def _field_error(model: type[BaseModel], kind: str, place: Place, message: str) -> FieldError:
+    field = _path(place)
+    if kind == "missing":
+        return FieldError(field, "missing", "give it; the body is described in /openapi.json")
+    if kind == "extra_forbidden":
+        return FieldError(field, "no such field", nearest(str(place[-1]), _known(model, place[:-1])))
+    return FieldError(field, message[:1].lower() + message[1:], "the body is described in /openapi.json")
+
+
+def _path(place: Place) -> str:
+    """Write the place of a field as in the body.
+
+    Examples
+    --------
+    >>> _path(("sides", 1, "players", 0))
+    'sides[1].players[0]'
+    """
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{str(step)[:64]}" for step in place)
+    return text.removeprefix(".")
+
+
+@lru_cache(64)
+def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
+    return model.model_json_schema()
+
+
+def _known(model: type[BaseModel], place: Place) -> list[str]:
+    """Names of the fields of what stands at a place of the body."""
+    whole = _schema(model)
+    here: Any = whole
+    for step in place:
+        here = here["items"] if isinstance(step, int) else here["properties"][step]
+        if "$ref" in here:
+            here = whole["$defs"][here["$ref"].rpartition("/")[2]]
+    return list(here["properties"])

@@ -1,0 +1,89 @@
+"""What all requests share: made once, when the application starts, and closed when it stops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from service.pool_file import read_pools
+from service.pools import Pools
+from service.settings import Settings
+from service.store.board import Boards
+from service.store.changes import Changes
+from service.store.connection import Store
+from service.store.partitions import Partitions
+from service.store.watch import Watch
+from service.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts that handlers work with.
+
+    Attributes
+    ----------
+    settings : Settings
+    pools : Pools
+        How each pool is configured.
+    store : Store
+    partitions : Partitions
+        Reads, in whatever generation is live.
+    boards : Boards
+    watch : Watch
+        Waits for positions.
+    changes : Changes
+        Follows what happens.
+    writer : Writer
+        Sends matches.
+    """
+
+    settings: Settings
+    pools: Pools
+    store: Store
+    partitions: Partitions
+    boards: Boards
+    watch: Watch
+    changes: Changes
+    writer: Writer
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self.changes.close()
+        await self.watch.close()
+        await self.writer.close()
+        await self.store.close()
+
+
+def make_parts(settings: Settings) -> Parts:
+    """Make the parts. Nothing connects before it is needed.
+
+    Raises
+    ------
+    ValueError
+        Where the address of Redis is no address.
+    PoolsInvalid
+        Where the pools file cannot be used.
+    """
+    pools = read_pools(settings.pools)
+    store = Store(settings.redis.get_secret_value())
+    partitions = Partitions(store, settings.installation, settings.topic, settings.partitioner)
+    return Parts(
+        settings=settings,
+        pools=pools,
+        store=store,
+        partitions=partitions,
+        boards=Boards(partitions),
+        watch=Watch(partitions),
+        changes=Changes(partitions),
+        writer=Writer(settings.kafka, settings.topic, settings.partitioner),
+    )
+
+
+async def _shared(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+Shared = Annotated[Parts, Depends(_shared)]
