@@ -25,7 +25,7 @@ from service.pool_file import read_pools
 from service.settings import Settings
 from service.store.connection import Store, StoreUnavailable
 from service.store.layout import Keys
-from service.store.partition import read_fingerprints
+from service.store.partition import look
 
 COMMIT_S: Final = 2.0
 STOP_S: Final = 20.0
@@ -192,7 +192,7 @@ class Ingest:
         """What is stored must have been rated as the pools are configured now."""
         for number in range(self._partitions):
             keys = Keys(self._settings.installation, self._settings.topic, number)
-            conflicts = self._pools.conflicts(await read_fingerprints(self._store, keys))
+            conflicts = self._pools.conflicts((await look(self._store, keys)).fingerprints)
             if conflicts:
                 more = f" (and {len(conflicts) - 1} more)" if len(conflicts) > 1 else ""
                 raise Unusable(f"the configuration would change stored ratings: {conflicts[0]}{more}")

@@ -19,9 +19,9 @@ from service.broker import Extent, Group, Topic, count_brokers, describe_group, 
 from service.log import LogUnavailable, dead_letters_topic
 from service.settings import Settings
 from service.store.connection import CONNECTIONS, Store, StoreUnavailable
-from service.store.inspect import look, read_server
+from service.store.inspect import read_server
 from service.store.layout import Keys
-from service.store.partition import Loaded, read_fields
+from service.store.partition import Loaded, look, read_fields
 from service.store.partitions import LOOKED_AT
 from standings.checks import Check, Fact, Unanswered, Verdict, clocks, configuration, log, producers, unknown
 from standings.checks import store as redis

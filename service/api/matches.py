@@ -175,7 +175,7 @@ async def send_matches(
         if place is not None
     ]
     # Kafka has them: whatever Redis does now, that is no reason to say that they were not taken.
-    with suppress(StoreUnavailable, Unreadable):
+    with suppress(StoreUnavailable, Unreadable, Problem):
         await _follow(answers, shared, wait)
     decided = all(answer["outcome"] != "accepted" for answer in answers)
     return json_response(MatchesAnswer(matches=answers), 200 if decided else 202)
@@ -206,19 +206,8 @@ async def _tell(answer: SentMatch, receipt: Receipt, shared: Parts) -> None:
         answer["reason"], answer["detail"] = receipt.reason, receipt.detail
     if receipt.moves:
         pool = shared.pools.configured(answer["pool"])
-        moves = receipt.moves
-        ranks = await ranks_of(
-            shared.partitions,
-            pool,
-            [(move.player, value) for move in moves for value in move.value if value is not None],
-        )
-        places = iter(ranks)
+        ranks = await ranks_of(shared.partitions, answer["partition"], pool, receipt.moves)
         answer["changes"] = [
-            PlayerChange(
-                player=move.player,
-                rating=move.rating,
-                deviation=move.deviation,
-                rank=(None if move.value[0] is None else next(places), next(places)),
-            )
-            for move in moves
+            PlayerChange(player=move.player, rating=move.rating, deviation=move.deviation, rank=rank)
+            for move, rank in zip(receipt.moves, ranks, strict=True)
         ]

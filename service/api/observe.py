@@ -18,6 +18,8 @@ from service.problems import Problem
 MOST_REQUESTS: Final = 1_000
 """Requests of ``/v1`` that are answered at the same time; the probes are answered whatever comes."""
 
+STREAM_MEDIA: Final = "text/event-stream"
+
 _traceparent = re.compile("[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _log = structlog.get_logger()
 
@@ -41,16 +43,28 @@ class Observe:
         trace_id = scope.setdefault("state", {})["trace_id"] = _trace_id(scope)
         begun = time.perf_counter()
         status = 0
+        counted = scope["path"].startswith("/v1/")
+        busy = counted and self._requests >= MOST_REQUESTS
+        self._requests += counted
+        ended = False
+
+        def end() -> None:
+            nonlocal ended
+            if not ended:
+                ended = True
+                self._requests -= counted
+                if status:
+                    REQUEST_SECONDS.labels(_route(scope), status).observe(time.perf_counter() - begun)
 
         async def note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if Headers(raw=message["headers"]).get("content-type", "").startswith(STREAM_MEDIA):
+                    # It lasts as long as its client likes, under a bound of its own: it is answered when it begins.
+                    end()
             await send(message)
 
-        counted = scope["path"].startswith("/v1/")
-        busy = counted and self._requests >= MOST_REQUESTS
-        self._requests += counted
         try:
             if busy:
                 problem = Problem("too_busy", f"more than {MOST_REQUESTS:,} requests at once")
@@ -64,9 +78,7 @@ class Observe:
                 scope, receive, note
             )
         finally:
-            self._requests -= counted
-            if status:
-                REQUEST_SECONDS.labels(_route(scope), status).observe(time.perf_counter() - begun)
+            end()
 
 
 def _route(scope: Scope) -> str:

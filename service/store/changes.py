@@ -75,11 +75,15 @@ class Listener:
     reset: Reset | None = None
     _told: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def follows(self, player: str) -> bool:
+        """Whether it is about a player."""
+        return not self.players or player in self.players
+
     def tell(self, position: Position, rows: Rows | None) -> None:
         """Add what changed up to a position."""
         if rows is not None:
             for name in rows.players:
-                if not self.players or name in self.players:
+                if self.follows(name):
                     self.pending[name] = rows
             if len(self.pending) > MOST_PENDING:
                 return self.begin_anew(position, "too_slow")
@@ -127,10 +131,10 @@ class Changes:
             ``unknown_pool``; ``too_busy`` past `MOST_LISTENERS`.
         StoreUnavailable, Unreadable
         """
-        if sum(map(len, self._listeners.values())) >= MOST_LISTENERS:
-            raise Problem("too_busy", f"more than {MOST_LISTENERS:,} connections listen to changes")
         partition = await self._partitions.holding(pool.name)
         now = await self._partitions.position(partition)
+        if sum(map(len, self._listeners.values())) >= MOST_LISTENERS:
+            raise Problem("too_busy", f"more than {MOST_LISTENERS:,} connections listen to changes")
         listener = Listener(pool, players, now)
         # Before it catches up, so that nothing falls in between.
         self._listeners.setdefault(partition, set()).add(listener)
@@ -160,12 +164,12 @@ class Changes:
             if oldest is not None and oldest > after.offset:
                 return listener.begin_anew(now, "resume_point_gone")
             for end, pools in entries:
-                names.update(dict.fromkeys(pools.get(listener.pool.name, ())))
+                names.update(dict.fromkeys(filter(listener.follows, pools.get(listener.pool.name, ()))))
                 position = replace(position, offset=end)
+            if len(names) > MOST_PENDING:
+                return listener.begin_anew(now, "too_slow")
             if len(entries) < MOST_ENTRIES:
                 break
-        if len(names) > MOST_PENDING:
-            return listener.begin_anew(now, "too_slow")
         # Whom the follower has told of meanwhile it knows newer.
         missing = [name for name in names if name not in listener.pending]
         if missing:
@@ -186,13 +190,18 @@ class Changes:
             del self._followers[partition]
 
     async def _tick(self, listeners: set[Listener], position: Position) -> Position:
-        now, _, entries = await self._read(position)
+        now, oldest, entries = await self._read(position)
         if now.generation != position.generation:
             for listener in listeners:
                 listener.begin_anew(now, "generation_changed")
             return now
+        if oldest is not None and oldest > position.offset:
+            # Redis could not be reached for longer than its stream goes back.
+            for listener in listeners:
+                listener.begin_anew(now, "resume_point_gone")
+            return now
         # A Redis that went back comes to the same ratings again: all that is to be told is told already.
-        end = replace(position, offset=entries[-1][0] if entries else min(position.offset, now.offset))
+        end = replace(position, offset=entries[-1][0]) if len(entries) == MOST_ENTRIES else now
         touched: dict[str, dict[str, None]] = {}
         for _, pools in entries:
             for name, names in pools.items():
@@ -204,7 +213,12 @@ class Changes:
                 for listener in here:
                     listener.begin_anew(end, "too_slow")
                 continue
-            rows = await self._rows(pool, end.partition, names_of_pool) if names_of_pool else None
+            try:
+                rows = await self._rows(pool, end.partition, names_of_pool) if names_of_pool else None
+            except Unreadable as error:
+                # No read of the pool is answered until it is built again, and that begins anew. Others do not wait.
+                _log.warning("changes are not told", pool=pool.name, reason=str(error))
+                continue
             for listener in here:
                 listener.tell(end, rows)
         return end

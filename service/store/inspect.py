@@ -1,16 +1,13 @@
-"""What `standings doctor` asks of Redis: the server itself, and each partition without its ids and rows."""
+"""What a Redis or Valkey says of itself."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from redis.exceptions import ResponseError
 
-from service.store.apply import position_of
 from service.store.connection import Store, StoreUnavailable
-from service.store.layout import Keys
-from service.store.partition import Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,36 +80,6 @@ async def read_server(store: Store) -> Server:
         nodes=int(cluster.get("cluster_size", 0)),
         ahead=int(seconds) + int(micros) / 1e6 - (before + after) / 2,
         within=(after - before) / 2,
-    )
-
-
-async def look(store: Store, keys: Keys) -> Loaded:
-    """Read what a partition says of itself, in the generation that is live, without anchor, counts and ids.
-
-    By plain commands, one after the other, so that it can be seen where scripts are not allowed. A batch that comes in
-    between may add a pool; what it looks at changes with an operator's decision alone, except the position.
-
-    Raises
-    ------
-    StoreUnavailable
-    """
-    live = await store.command("GET", keys.live)
-    if live is not None:
-        keys = replace(keys, generation=live.decode())
-    position, torn, layout, partitions = await store.command(
-        "HMGET", keys.state, "position", "torn", "layout", "partitions"
-    )
-    flat = [text.decode() for text in await store.command("HGETALL", keys.fingerprints)]
-    return Loaded(
-        keys=keys,
-        position=position_of(position or b""),
-        torn=(torn or b"").decode(),
-        layout=(layout or b"").decode(),
-        partitions=None if partitions is None else int(partitions),
-        anchor=None,
-        counts={},
-        fingerprints=dict(zip(flat[::2], flat[1::2], strict=True)),
-        seen={},
     )
 
 

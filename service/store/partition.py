@@ -104,35 +104,24 @@ async def load(store: Store, keys: Keys) -> Loaded:
         if live.decode() == keys.generation:
             break
         keys = replace(keys, generation=live.decode())
-    fields = {name.decode(): value for name, value in _pairs(state)}
-    anchor = None
-    if "anchor_offset" in fields:
-        anchor = Anchor(int(fields["anchor_offset"]), int(fields["anchor_timestamp"]), fields["anchor_digest"].decode())
-    return Loaded(
-        keys=keys,
-        position=position_of(fields.get("position", b"")),
-        torn=fields.get("torn", b"").decode(),
-        layout=fields.get("layout", b"").decode(),
-        partitions=int(fields["partitions"]) if "partitions" in fields else None,
-        anchor=anchor,
-        counts={name[6:]: int(value) for name, value in fields.items() if name.startswith("count/")},
-        fingerprints={name.decode(): value.decode() for name, value in _pairs(fingerprints)},
-        seen={name.decode(): np.frombuffer(value, SEEN) for name, value in _pairs(seen)},
-    )
+    return _loaded(keys, state, fingerprints, seen)
 
 
-async def read_fingerprints(store: Store, keys: Keys) -> dict[str, str]:
-    """Read what decided the ratings of a partition, in whatever generation is live: ``pool/system`` to fingerprint.
+async def look(store: Store, keys: Keys) -> Loaded:
+    """Read a partition without its ids, in whatever generation is live.
+
+    By plain commands, one after the other, so that it can be seen where scripts are not allowed; what an owner builds
+    on comes from `load`.
 
     Raises
     ------
     StoreUnavailable
     """
-    live: bytes | None = await store.command("GET", keys.live)
+    live = await store.command("GET", keys.live)
     if live is not None:
         keys = replace(keys, generation=live.decode())
-    found = await store.command("HGETALL", keys.fingerprints)
-    return {name.decode(): value.decode() for name, value in _pairs(found)}
+    state = await store.command("HGETALL", keys.state)
+    return _loaded(keys, state, await store.command("HGETALL", keys.fingerprints), [])
 
 
 async def read_fields(store: Store, keys: Keys, wanted: Sequence[tuple[str, Sequence[str]]]) -> Fields:
@@ -157,6 +146,24 @@ async def read_fields(store: Store, keys: Keys, wanted: Sequence[tuple[str, Sequ
     names = [keys.live, keys.state, *(key for key, _ in wanted)]
     answer = await store.run("read_fields", names, arguments)
     return Fields(answer[0].decode(), position_of(answer[1]), answer[4:])
+
+
+def _loaded(keys: Keys, state: list[bytes], fingerprints: list[bytes], seen: list[bytes]) -> Loaded:
+    fields = {name.decode(): value for name, value in _pairs(state)}
+    anchor = None
+    if "anchor_offset" in fields:
+        anchor = Anchor(int(fields["anchor_offset"]), int(fields["anchor_timestamp"]), fields["anchor_digest"].decode())
+    return Loaded(
+        keys=keys,
+        position=position_of(fields.get("position", b"")),
+        torn=fields.get("torn", b"").decode(),
+        layout=fields.get("layout", b"").decode(),
+        partitions=int(fields["partitions"]) if "partitions" in fields else None,
+        anchor=anchor,
+        counts={name[6:]: int(value) for name, value in fields.items() if name.startswith("count/")},
+        fingerprints={name.decode(): value.decode() for name, value in _pairs(fingerprints)},
+        seen={name.decode(): np.frombuffer(value, SEEN) for name, value in _pairs(seen)},
+    )
 
 
 def _pairs(flat: list[bytes]) -> zip[tuple[bytes, bytes]]:

@@ -1,19 +1,19 @@
--- Counts where players would stand with certain values, among the others as they stand now.
+-- Counts where players would stand with certain values.
 --
 -- KEYS  1 live   2 state   3 board
--- ARGV  player and value, one pair after the other
--- Answers {live generation, position, torn mark, layout, other players with a larger value, for each pair}.
+-- ARGV  1 number of players   2.. the players, then the values
+-- Answers {live generation, position, torn mark, layout,
+--          value of each player now, false where it is not on the board,
+--          players with a larger value, for each value}.
 -- Never writes.
 
 local state = redis.call('HMGET', KEYS[2], 'position', 'torn', 'layout')
-local above = {}
-for index = 1, #ARGV, 2 do
-  local value = ARGV[index + 1]
-  local count = redis.call('ZCOUNT', KEYS[3], '(' .. value, '+inf')
-  local own = redis.call('ZSCORE', KEYS[3], ARGV[index])
-  if own and tonumber(own) > tonumber(value) then
-    count = count - 1
-  end
-  above[#above + 1] = count
+local players = tonumber(ARGV[1])
+local now, above = {}, {}
+for index = 2, players + 1 do
+  now[#now + 1] = redis.call('ZSCORE', KEYS[3], ARGV[index])
 end
-return {redis.call('GET', KEYS[1]) or '1', state[1] or '', state[2] or '', state[3] or '', above}
+for index = players + 2, #ARGV do
+  above[#above + 1] = redis.call('ZCOUNT', KEYS[3], '(' .. ARGV[index], '+inf')
+end
+return {redis.call('GET', KEYS[1]) or '1', state[1] or '', state[2] or '', state[3] or '', now, above}

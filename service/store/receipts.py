@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from service.columns import Floats, Integers
 from service.pools import Pool
 from service.store.connection import Argument
 from service.store.partitions import Partitions, Position
-from service.store.streams import Receipt, unpack_receipt
+from service.store.streams import Move, Receipt, unpack_receipt
 
 
 async def read_receipts(
@@ -38,27 +41,49 @@ async def read_receipts(
     return answer.position, [None if value is None else unpack_receipt(value) for value in found]
 
 
-async def ranks_of(partitions: Partitions, pool: Pool, places: Sequence[tuple[str, float]]) -> list[int]:
-    """Ranks that players would have with certain board values, among the others as they stand now.
+async def ranks_of(
+    partitions: Partitions, partition: int, pool: Pool, moves: Sequence[Move]
+) -> list[tuple[int | None, int]]:
+    """Ranks of a match's players before and after it.
+
+    Among each other they stand as the match found and left them; among all others, as those stand now.
 
     Parameters
     ----------
     partitions : Partitions
+    partition : int
     pool : Pool
-    places : sequence of (player, value)
+    moves : sequence of Move
+        Of all players of the match.
+
+    Returns
+    -------
+    list of (int or None, int)
+        None before for one who was not on the board.
 
     Raises
     ------
     StoreUnavailable, Unreadable
     """
-    words: list[Argument] = []
-    for player, value in places:
-        words += (player, repr(value))
+    before = [move.value[0] for move in moves if move.value[0] is not None]
+    after = [move.value[1] for move in moves]
+    words: list[Argument] = [len(moves), *(move.player for move in moves), *map(repr, before), *map(repr, after)]
     answer = await partitions.read(
-        await partitions.holding(pool.name),
-        "rank_values",
-        lambda keys: (keys.board(pool.name, pool.live.name),),
-        words,
+        partition, "rank_values", lambda keys: (keys.board(pool.name, pool.live.name),), words
     )
-    (above,) = answer.values
-    return [1 + count for count in above]
+    scores, above = answer.values
+    now = np.array([float(score) for score in scores if score is not None])
+
+    def ranks(values: Sequence[float], above: Sequence[int]) -> list[int]:
+        at = np.array(values)
+        found: list[int] = (1 + np.array(above, np.int64) - _larger(now, at) + _larger(at, at)).tolist()
+        return found
+
+    old = iter(ranks(before, above[: len(before)]))
+    new = ranks(after, above[len(before) :])
+    return [(None if move.value[0] is None else next(old), rank) for move, rank in zip(moves, new, strict=True)]
+
+
+def _larger(those: Floats, values: Floats) -> Integers:
+    """How many are larger than each value."""
+    return len(those) - np.searchsorted(np.sort(those), values, "right")

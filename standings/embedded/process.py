@@ -71,6 +71,8 @@ class ServerProcess(ABC):
         self.log = self.folder / f"{self.name.lower()}.log"
         self._wanted = port
         self._ports: tuple[int, ...] = ()
+        self._timeout = 0.0
+        self._deadline = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[bytes] | None = None
         self._log_start = 0
@@ -116,17 +118,46 @@ class ServerProcess(ABC):
         EmbeddedError
             It did not come up: the reason, and the end of its log.
         """
+        self.begin(timeout)
+        return self.wait()
+
+    def begin(self, timeout: float = 60.0) -> None:
+        """Start the server without waiting until it serves; its port is known from here on. `wait` must follow.
+
+        Parameters
+        ----------
+        timeout
+            Seconds until it must be ready.
+
+        Raises
+        ------
+        EmbeddedError
+        """
         if self.pid is not None:
             raise EmbeddedError(f"{self.name} in {self.folder} runs already")
         self._forget()
-        deadline = time.monotonic() + timeout
+        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout
         self.folder.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         try:
             self._end_left_over()
             self._ports = self._choose_ports()
-            self._spawn(self._prepare(deadline))
-            self._wait_ready(deadline, timeout)
+            self._spawn(self._prepare(self._deadline))
+        except BaseException:
+            self.kill()
+            raise
+
+    def wait(self) -> Self:
+        """Return once a server that was begun serves.
+
+        Raises
+        ------
+        EmbeddedError
+            It did not come up: the reason, and the end of its log.
+        """
+        try:
+            self._wait_ready(self._deadline, self._timeout)
         except BaseException:
             self.kill()
             raise
