@@ -97,11 +97,6 @@ class Pool:
         rating, deviation = system.view(skills, system.opening(), np.zeros(len(skills)))
         return rating - self.deviations * deviation if self.deviations else rating
 
-    def standing(self, system: RatingSystem, skills: Floats, pool: Floats) -> tuple[Floats, Floats, Floats]:
-        """Rating, deviation and board value of stored rows, without any rest."""
-        rating, deviation = system.view(skills, pool, np.zeros(len(skills)))
-        return rating, deviation, self.places(system, skills)
-
     def refusal(self, sides: Sequence[Side]) -> str | None:
         """Say why a match of these sides is not taken; None if it is. Shadows take what the live system takes."""
         if len(sides) > self.most_sides:

@@ -122,9 +122,12 @@ def seed(system: RatingSystem, seed: Seed, rows: Sequence[int], table: Table) ->
     >>> [column.tolist() for column in elo.view(table.skills, table.pool, np.zeros(1))]
     [[1820.0], [60.0]]
     """
-    table.tallies[rows, LAST_AT] = np.maximum(table.tallies[rows, LAST_AT], float(seed.at))
+    tallies, at = table.tallies[rows], float(seed.at)
+    new = (tallies[:, MATCHES] == 0) & (tallies[:, LAST_AT] == 0)
+    table.tallies[rows, LAST_AT] = np.where(new, at, np.maximum(tallies[:, LAST_AT], at))
     if system.name == seed.system:
-        _, (unsure,) = system.view(system.newcomer()[None, :], table.pool, np.zeros(1))
+        # As a pool begins: by what this one has learned since, the error of one seed would widen the next.
+        _, (unsure,) = system.view(system.newcomer()[None, :], system.opening(), np.zeros(1))
         rating = np.array([player.rating for player in seed.players])
         given = [player.deviation for player in seed.players]
         deviation = np.array([unsure if sd is None else sd for sd in given])

@@ -1,15 +1,32 @@
 """The application in a test: a client of it, with the store that it reads."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, tzinfo
 from typing import Any
 
 import httpx
+import uvicorn
 from fastapi import FastAPI
 
 from service.api.app import create_app
 from service.settings import Settings
 from tests.league import TOPIC, League, league
+
+
+class Clock:
+    """Stands where the service takes ``datetime`` from to read the clock.
+
+    In use after ``monkeypatch.setattr(service.api.inputs, "datetime", Clock(moment))``.
+    """
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def now(self, _: tzinfo) -> datetime:
+        return self.moment
 
 
 class Client:
@@ -33,6 +50,9 @@ class Client:
         response = await self.get(path, **parameters)
         return is_problem(response, status, slug)
 
+    async def post(self, path: str, body: Any, **parameters: Any) -> httpx.Response:
+        return await self.http.post(path, json=body, params=parameters or None)
+
 
 def is_problem(response: httpx.Response, status: int, slug: str) -> Any:
     body = response.json()
@@ -43,8 +63,8 @@ def is_problem(response: httpx.Response, status: int, slug: str) -> Any:
     return body
 
 
-def settings(url: str, installation: str, key: str | None = None) -> Settings:
-    return Settings.model_validate({"redis": url, "installation": installation, "topic": TOPIC, "key": key})
+def settings(url: str, installation: str, key: str | None = None, **more: str) -> Settings:
+    return Settings.model_validate({"redis": url, "installation": installation, "topic": TOPIC, "key": key, **more})
 
 
 @asynccontextmanager
@@ -57,6 +77,21 @@ async def client(made: Settings, headers: dict[str, str] | None = None) -> Async
         httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as http,
     ):
         yield Client(app, http)
+
+
+@asynccontextmanager
+async def connected(made: Settings) -> AsyncIterator[Client]:
+    """A client over a connection to a server in this process, for what the application alone cannot show."""
+    app = create_app(made)
+    running = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        task = asyncio.create_task(running.serve([listener]))
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as http:
+                yield Client(app, http)
+        finally:
+            running.should_exit = True
+            await task
 
 
 @asynccontextmanager

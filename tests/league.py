@@ -9,6 +9,7 @@ from typing import Any
 from consumers.judge import Judge
 from consumers.partition import Partition
 from service.partitioner import partition_of
+from service.pools import Pools
 from service.store.apply import Applied, apply
 from service.store.board import Boards
 from service.store.connection import Store
@@ -28,6 +29,7 @@ class Record:
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def duel(pool: str, winner: str, loser: str) -> dict[str, Any]:
@@ -58,7 +60,7 @@ class Owner:
     async def play(self, matches: Sequence[Mapping[str, Any]] = ()) -> int:
         """Apply matches, each in the order given, as one range; answers the position after it."""
         if self._partition is None:
-            judge = Judge(self._keys.partition, lambda pool: partition_of(pool, self._partitions))
+            judge = Judge(self._keys.partition, lambda pool: partition_of(pool, self._partitions), Pools())
             self._partition = Partition(await load(self._store, self._keys), judge, self._partitions)
         records = []
         for offset, match in enumerate(matches, self._position):

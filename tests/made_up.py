@@ -19,6 +19,9 @@ RECORDED = 1_790_000_000_000
 
 POOLS = ("ladder", "chess.blitz", "votes", "royale", "duo-league", "arena.2026", "x")
 
+RECEIPT = (("trace", b"7f"), ("receipt", b""))
+"""Headers of a record that asks for a receipt, and one that means nothing here."""
+
 
 def football(data: Path) -> Iterator[Item]:
     """Men's international matches since 1872, in their order; a match's id is the number of its line."""
@@ -41,7 +44,10 @@ def football(data: Path) -> Iterator[Item]:
 
 
 def mixture(seed: int, count: int, partitions: int) -> list[Item]:
-    """Records of several pools: duels, teams, free-for-alls with ties, votes, repeats, used ids, broken records."""
+    """Records of several pools: duels, teams, free-for-alls with ties, votes, seeds, repeats, used ids, broken ones.
+
+    One in ten asks for a receipt.
+    """
     rng = random.Random(seed)
     items: list[Item] = []
     matches: list[dict[str, Any]] = []
@@ -57,9 +63,29 @@ def mixture(seed: int, count: int, partitions: int) -> list[Item]:
         elif kind < 0.16:
             items.append(_broken(rng, timestamp, partitions))
         else:
-            matches.append(_match(rng, len(items), timestamp))
+            make = _seed if kind < 0.2 else _match
+            matches.append(make(rng, len(items), timestamp))
             items.append(item(matches[-1], timestamp))
+        if rng.random() < 0.1:
+            items[-1] = items[-1]._replace(headers=RECEIPT)
     return items
+
+
+def _seed(rng: random.Random, number: int, timestamp: int) -> dict[str, Any]:
+    pool = rng.choice(POOLS)
+    system = "glicko2" if pool.startswith("arena") else "elo"
+    if rng.random() < 0.1:
+        # One that the pool does not have.
+        system = "elo" if system == "glicko2" else "glicko2"
+    players = []
+    for player in rng.sample(range(60), rng.randint(1, 6)):
+        name = f"p{player}" if rng.random() < 0.7 else f"neu-{number}-{player}"
+        given: dict[str, Any] = {"player": name, "rating": rng.choice([1200, 1500.5, rng.uniform(-100, 3000)])}
+        if rng.random() < 0.6:
+            given["deviation"] = rng.choice([60, 500, rng.uniform(50, 300)])
+        players.append(given)
+    at = timestamp - rng.randrange(10**9)
+    return {"type": "seed", "id": f"s{number}", "pool": pool, "at": at, "system": system, "players": players}
 
 
 def _match(rng: random.Random, number: int, timestamp: int) -> dict[str, Any]:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tests.oracle_match import SLUG, Dead, Match, read
-from tests.oracle_ratings import Scores, new_row, rate
+from tests import oracle_glicko2, oracle_ratings
+from tests.oracle_match import SLUG, Dead, Match, Seed, read
+from tests.oracle_ratings import Scores
 
 DAY_MS = 86_400_000
 WINDOW = 1_000_000
 MOST_SIDES = 5_000
+RECEIPTS_KEPT = 10_000
 
 
 class Record(NamedTuple):
@@ -29,21 +31,78 @@ class Record(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Rules(NamedTuple):
+    """How a pool is rated: its systems, the live one first, and the board by ``rating - deviations * deviation``."""
+
+    systems: tuple[str, ...]
+    deviations: float
+
+
+Configuration = Callable[[str], Rules]
+
+
+def built_in(pool: str) -> Rules:
+    """What is in force without a pools file."""
+    if pool == "arena" or pool.startswith("arena."):
+        return Rules(("glicko2",), 2.0)
+    return Rules(("elo",), 0.0)
 
 
 @dataclass
-class Pool:
-    """A pool under Elo.
+class Table:
+    """A pool under one system.
 
-    ``rows`` holds by player matches, won, tied, last_at, rating, belief, variance; ``totals`` matches, revision
-    and last match; ``board`` the values by which players are ordered.
+    ``rows`` holds by player matches, won, tied, last_at, then what the system keeps; ``board`` the values by which
+    players are ordered; ``learned`` what the system keeps of all.
     """
 
     rows: dict[str, list[float]] = field(default_factory=dict)
     board: dict[str, float] = field(default_factory=dict)
-    totals: tuple[int, int, int] = (0, 0, 0)
-    learned: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    learned: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=lambda: [0.0] * 35)
+
+
+@dataclass
+class Pool:
+    """A pool: ``totals`` is matches, revision and last match; of its systems the live one stands first."""
+
+    tables: dict[str, Table] = field(default_factory=dict)
+    totals: tuple[int, int, int] = (0, 0, 0)
+
+    @property
+    def live(self) -> Table:
+        return next(iter(self.tables.values()))
+
+    @property
+    def rows(self) -> dict[str, list[float]]:
+        return self.live.rows
+
+    @property
+    def board(self) -> dict[str, float]:
+        return self.live.board
+
+    @property
+    def learned(self) -> list[float]:
+        return self.live.learned
+
+    @property
+    def scores(self) -> list[float]:
+        return self.live.scores
+
+
+Shown = tuple[float, float, float | None]
+"""Rating, deviation and board value of a player; no value for one who has no place yet."""
+
+
+class Receipt(NamedTuple):
+    """What became of a record: ``moves`` has each player before and after, in the order in which they are named."""
+
+    outcome: str
+    reason: str = ""
+    moves: tuple[tuple[str, Shown, Shown], ...] = ()
 
 
 @dataclass
@@ -55,6 +114,8 @@ class State:
     counts: dict[str, int] = field(default_factory=dict)
     seen: set[tuple[int, bytes, int]] = field(default_factory=set)
     pools: dict[str, Pool] = field(default_factory=dict)
+    receipts: dict[int, Receipt] = field(default_factory=dict)
+    """By the position that has the record in."""
 
 
 @dataclass
@@ -90,7 +151,14 @@ def partition_of(pool: str, partitions: int) -> int:
     return murmur2(pool.encode()) % partitions
 
 
-def replay(records: Iterable[Record], end: int, partition: int, partitions: int, window: int = WINDOW) -> Expected:
+def replay(
+    records: Iterable[Record],
+    end: int,
+    partition: int,
+    partitions: int,
+    window: int = WINDOW,
+    configuration: Configuration = built_in,
+) -> Expected:
     """Replay a partition.
 
     Parameters
@@ -103,36 +171,47 @@ def replay(records: Iterable[Record], end: int, partition: int, partitions: int,
         Which of how many.
     window : int
         Offsets for which an id is remembered.
+    configuration : callable
+        How each pool is rated.
     """
     state = Expected(position=end)
     counts: Counter[str] = Counter()
     accepted: dict[bytes, tuple[int, int]] = {}
     for record in records:
         state.anchor = (record.offset, record.timestamp, _digest_of(record))
+        asks = any(name == "receipt" for name, _ in record.headers)
         try:
-            match = _judge(record, partition, partitions)
-            digest = blake2b(f"{match.pool}/{match.id}".encode(), digest_size=16).digest()
+            found = _judge(record, partition, partitions, configuration)
+            digest = blake2b(f"{found.pool}/{found.id}".encode(), digest_size=16).digest()
             earlier = accepted.get(digest)
-            if earlier is not None and earlier[0] >= record.offset - window:
-                if earlier[1] != match.content:
-                    raise Dead("id_reused")
-                counts["duplicate"] += 1
-                continue
+            again = earlier is not None and earlier[0] >= record.offset - window
+            if again and earlier is not None and earlier[1] != found.content:
+                raise Dead("id_reused")
         except Dead as dead:
             (reason,) = dead.args
             counts[f"dead/{reason}"] += 1
             state.letters.append((record.offset, reason))
-            continue
-        accepted[digest] = (record.offset, match.content)
-        counts["applied"] += 1
-        _apply(state.pools.setdefault(match.pool, Pool()), match, record.offset)
+            receipt = Receipt("dead_letter", reason)
+        else:
+            if again:
+                counts["duplicate"] += 1
+                receipt = Receipt("duplicate")
+            else:
+                accepted[digest] = (record.offset, found.content)
+                counts["applied"] += 1
+                rules = configuration(found.pool)
+                pool = state.pools.setdefault(found.pool, _new_pool(rules))
+                receipt = _apply(pool, rules, found, record.offset)
+        if asks:
+            state.receipts[record.offset + 1] = receipt
     state.counts = dict(counts)
     state.seen = {(offset, digest, content) for digest, (offset, content) in accepted.items() if offset >= end - window}
+    state.receipts = dict(list(state.receipts.items())[-RECEIPTS_KEPT:])
     return state
 
 
-def _judge(record: Record, partition: int, partitions: int) -> Match:
-    match = read(record.value)
+def _judge(record: Record, partition: int, partitions: int, configuration: Configuration) -> Match | Seed:
+    found = read(record.value)
     try:
         pool = (record.key or b"").decode("utf-8")
     except UnicodeDecodeError:
@@ -141,13 +220,16 @@ def _judge(record: Record, partition: int, partitions: int) -> Match:
         raise Dead("wrong_key")
     if partition_of(pool, partitions) != partition:
         raise Dead("wrong_partition")
-    if match.pool != pool:
+    if found.pool != pool:
         raise Dead("wrong_key")
-    if match.at > record.timestamp + DAY_MS:
+    if found.at > record.timestamp + DAY_MS:
         raise Dead("invalid_match")
-    if len(match.sides) > MOST_SIDES:
+    if isinstance(found, Seed):
+        if found.system not in configuration(pool).systems:
+            raise Dead("unknown_name")
+    elif len(found.sides) > MOST_SIDES:
         raise Dead("shape_not_taken")
-    return match
+    return found
 
 
 def _digest_of(record: Record) -> str:
@@ -155,31 +237,97 @@ def _digest_of(record: Record) -> str:
     return blake2b((record.key or b"") + value, digest_size=16).hexdigest()
 
 
-def _apply(pool: Pool, match: Match, offset: int) -> None:
+SYSTEMS: dict[str, Any] = {"elo": oracle_ratings, "glicko2": oracle_glicko2}
+
+
+def _new_pool(rules: Rules) -> Pool:
+    return Pool({system: Table(learned=[0.0, 0.0] if system == "elo" else []) for system in rules.systems})
+
+
+def _apply(pool: Pool, rules: Rules, found: Match | Seed, offset: int) -> Receipt:
+    names = [name for side in found.sides for name in side] if isinstance(found, Match) else list(found.players)
+    before = [_shown(pool, rules, name, found.at) for name in names]
+    for system, table in pool.tables.items():
+        for name in names:
+            row = table.rows.setdefault(name, SYSTEMS[system].new_row())
+            if _is_new(row):
+                # No rest for those who come to their first match.
+                row[3] = float(found.at)
+        if isinstance(found, Seed):
+            _seed(system, table, found)
+        else:
+            _count(table, found)
+            SYSTEMS[system].rate(found, table.rows, table.learned, Scores(table.scores))
+        for name in names:
+            row = table.rows[name]
+            row[3] = max(row[3], float(found.at))
+            table.board[name] = _value(system, row, rules)
+    matches, _, last_at = pool.totals
+    if isinstance(found, Match):
+        last_at = found.at if matches == 0 else max(last_at, found.at)
+        matches += 1
+    pool.totals = (matches, offset + 1, last_at)
+    after = [_shown(pool, rules, name, found.at) for name in names]
+    return Receipt("applied", moves=tuple(zip(names, before, after, strict=True)))
+
+
+def _count(table: Table, match: Match) -> None:
     best = min(match.ranks)
     shared = match.ranks.count(best) > 1
     for side, rank in zip(match.sides, match.ranks, strict=True):
-        for player in side:
-            row = pool.rows.setdefault(player, new_row())
-            row[3] = float(match.at) if row[0] == 0.0 else max(float(match.at), row[3])
+        for name in side:
+            row = table.rows[name]
             row[0] += 1.0
             if rank == best:
                 row[2 if shared else 1] += 1.0
-    rate(match, pool.rows, pool.learned, Scores(pool.scores))
-    for side in match.sides:
-        for player in side:
-            pool.board[player] = pool.rows[player][4]
-    matches, _, last_at = pool.totals
-    pool.totals = (matches + 1, offset + 1, match.at if matches == 0 else max(last_at, match.at))
+
+
+def _seed(system: str, table: Table, seed: Seed) -> None:
+    """Under another system than the seed's, players only begin."""
+    if system != seed.system:
+        return
+    # As a pool begins: by what it has learned since, the error of one seed would widen the next.
+    unsure = _deviation(system, SYSTEMS[system].new_row(), [0.0, 0.0], 0.0)
+    for name, (rating, deviation) in seed.players.items():
+        known = unsure if deviation is None else deviation
+        if system == "elo":
+            table.rows[name][4:] = oracle_ratings.seeded(rating, known, table.learned)
+        else:
+            table.rows[name][4:] = [rating, min(known, 350.0), 0.06]
+
+
+def _is_new(row: list[float]) -> bool:
+    return row[0] == 0.0 and row[3] == 0.0
+
+
+def _deviation(system: str, row: list[float], learned: list[float], rest_days: float) -> float:
+    if system == "elo":
+        return oracle_ratings.deviation_of(row, learned, rest_days)
+    drift = 173.7178 * row[6] * (173.7178 * row[6])
+    return math.sqrt(min(row[5] * row[5] + rest_days * 0.21436 * drift, 350.0 * 350.0))
+
+
+def _value(system: str, row: list[float], rules: Rules) -> float:
+    """By the row alone: what a pool learns later moves no place."""
+    opening = [0.0, 0.0] if system == "elo" else []
+    return row[4] - rules.deviations * _deviation(system, row, opening, 0.0) if rules.deviations else row[4]
+
+
+def _shown(pool: Pool, rules: Rules, name: str, at: int) -> Shown:
+    system = rules.systems[0]
+    table = pool.tables[system]
+    row = table.rows.get(name, SYSTEMS[system].new_row())
+    rest = 0.0 if _is_new(row) else max(0.0, at - row[3]) / DAY_MS
+    return row[4], _deviation(system, row, table.learned, rest), table.board.get(name)
 
 
 def top(pool: Pool, count: int = 10) -> str:
     """The head of the board, to read."""
-    first = sorted(pool.rows.items(), key=lambda item: (-item[1][4], item[0]))[:count]
+    first = sorted(pool.board.items(), key=lambda item: (-item[1], item[0]))[:count]
+    system = next(iter(pool.tables))
     lines = []
-    for place, (player, row) in enumerate(first, 1):
-        off = row[5] - row[4] - pool.learned[0]
-        lines.append(
-            f"{place:3} {player:24} {row[4]:8.2f} ± {math.sqrt(row[6] + off * off):6.2f}  {row[0]:.0f} matches"
-        )
+    for place, (player, _) in enumerate(first, 1):
+        row = pool.rows[player]
+        deviation = _deviation(system, row, pool.learned, 0.0)
+        lines.append(f"{place:3} {player:24} {row[4]:8.2f} ± {deviation:6.2f}  {row[0]:.0f} matches")
     return "\n".join(lines)

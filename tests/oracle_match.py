@@ -1,4 +1,4 @@
-"""The oracle's reading of a match: plain Python, a second opinion that shares no code with the service.
+"""The oracle's reading of a match or a seed: plain Python, a second opinion that shares no code with the service.
 
 JSON is read by the standard library. A record that is no JSON in UTF-8 is ``malformed`` wherever it breaks off;
 one that is, and says something that no match can say, is ``invalid_match``. Of a name given twice in one object
@@ -42,16 +42,33 @@ class Match:
     content: int
 
 
+@dataclass(frozen=True)
+class Seed:
+    """What the oracle needs of a seed: by player the rating and, if it is given, the deviation."""
+
+    id: str
+    pool: str
+    at: int
+    system: str
+    players: dict[str, tuple[float, float | None]]
+    content: int
+
+
 class Object(list[tuple[str, Any]]):
     """A JSON object with every name as it came, so that none of those given twice is lost."""
 
 
-def read(value: bytes | None) -> Match:
+def read(value: bytes | None) -> Match | Seed:
     if value is None:
         raise Dead("null_value")
     if len(value) > 1024 * 1024:
         raise Dead("record_too_large")
     found = _load(value)
+    _need(type(found) is Object)
+    return _read_seed(found) if dict(found).get("type") == "seed" else _read_match(found)
+
+
+def _read_match(found: Object) -> Match:
     fields = _fields(found, MATCH)
     sides = [_fields(side, SIDE) for side in fields.get("sides", ())]
     _need(all(name in fields for name in ("id", "pool", "at", "sides")))
@@ -63,9 +80,7 @@ def read(value: bytes | None) -> Match:
     _need(fields.get("home") is None or fields["home"] < len(sides))
     given = [[side.get(kind) is not None for side in sides] for kind in ("rank", "score")]
     _need(sorted((any(of), all(of)) for of in given) == [(False, False), (True, True)])
-    at = fields["at"] if isinstance(fields["at"], int) else _moment(fields["at"])
-    # The years 1 to 9999, as far as RFC 3339 goes.
-    _need((date.min.toordinal() - EPOCH) * 86_400_000 <= at < (date.max.toordinal() + 1 - EPOCH) * 86_400_000)
+    at = _time(fields["at"])
     scores = [float(side["score"]) for side in sides] if all(given[1]) else None
     ranks = [side["rank"] for side in sides] if scores is None else _by_score(scores)
     weight = fields.get("weight")
@@ -80,6 +95,47 @@ def read(value: bytes | None) -> Match:
         home=fields.get("home"),
         content=zlib.crc32(_canonical(fields, sides, at).encode()),
     )
+
+
+def _read_seed(found: Object) -> Seed:
+    fields = _fields(found, SEED)
+    _need(all(name in fields for name in ("id", "pool", "at", "system", "players")))
+    players = [_fields(player, SEEDED) for player in fields["players"]]
+    names = [player["player"] for player in players]
+    _need(SLUG.fullmatch(fields["pool"]) is not None)
+    _need(all(map(_is_name, [fields["id"], fields["system"], *names])))
+    _need(len(set(names)) == len(names))
+    at = _time(fields["at"])
+    laid = []
+    for player in players:
+        deviation = player.get("deviation")
+        known = "" if deviation is None else f',"deviation":{_float(deviation)}'
+        laid.append(f'{{"player":{_text(player["player"])},"rating":{_float(player["rating"])}{known}}}')
+    canonical = (
+        f'{{"type":"seed","id":{_text(fields["id"])},"pool":{_text(fields["pool"])},"at":{at},'
+        f'"system":{_text(fields["system"])},"players":[{",".join(laid)}]}}'
+    )
+    return Seed(
+        id=fields["id"],
+        pool=fields["pool"],
+        at=at,
+        system=fields["system"],
+        players={
+            player["player"]: (
+                float(player["rating"]),
+                None if player.get("deviation") is None else float(player["deviation"]),
+            )
+            for player in players
+        },
+        content=zlib.crc32(canonical.encode()),
+    )
+
+
+def _time(at: int | str) -> int:
+    moment = at if isinstance(at, int) else _moment(at)
+    # The years 1 to 9999, as far as RFC 3339 goes.
+    _need((date.min.toordinal() - EPOCH) * 86_400_000 <= moment < (date.max.toordinal() + 1 - EPOCH) * 86_400_000)
+    return moment
 
 
 def _load(value: bytes) -> Any:
@@ -139,6 +195,10 @@ def _is_side(value: Any) -> bool:
     return "players" in _fields(value, SIDE)
 
 
+def _is_seeded(value: Any) -> bool:
+    return {"player", "rating"} <= _fields(value, SEEDED).keys()
+
+
 SIDE: dict[str, Callable[[Any], bool]] = {
     "players": lambda value: _is_list(value, 1, 100, _is_text),
     "rank": lambda value: value is None or _is_integer(value, 1, 10**9),
@@ -155,6 +215,19 @@ MATCH: dict[str, Callable[[Any], bool]] = {
     "voter": lambda value: value is None or _is_text(value),
     "matchup": lambda value: value is None or _is_text(value),
     "tags": lambda value: _is_list(value, 0, 16, _is_text),
+}
+SEEDED: dict[str, Callable[[Any], bool]] = {
+    "player": _is_text,
+    "rating": lambda value: _is_number(value, -1e9, 1e9),
+    "deviation": lambda value: value is None or (_is_number(value, 0.0, 1e9) and float(value) > 0),
+}
+SEED: dict[str, Callable[[Any], bool]] = {
+    "type": lambda value: type(value) is str and value == "seed",
+    "id": _is_text,
+    "pool": _is_text,
+    "at": lambda value: type(value) in (int, str),
+    "system": _is_text,
+    "players": lambda value: _is_list(value, 1, 1_000, _is_seeded),
 }
 
 

@@ -18,20 +18,31 @@ def new_row() -> list[float]:
     return [0.0, 0.0, 0.0, 0.0, 1500.0, 1500.0, 350.0 * 350.0]
 
 
+def seeded(rating: float, deviation: float, learned: list[float]) -> list[float]:
+    """What is known of a player who comes with a rating: the belief is the rating, off by what the pool has learned."""
+    return [rating, rating + learned[0], deviation * deviation]
+
+
+def deviation_of(row: list[float], learned: list[float], rest_days: float) -> float:
+    """How far off a rating may be; no rest makes it less sure."""
+    off = row[BELIEF] - row[RATING] - learned[0]
+    return math.sqrt(row[VARIANCE] + off * off)
+
+
 class Scores:
     """Sums over predictions: count, log-loss, Brier, decided, right, then ten bins of three."""
 
     def __init__(self, sums: list[float]) -> None:
         self.sums = sums
 
-    def add(self, match: Match, location: list[float], variance: float) -> None:
+    def add(self, match: Match, location: list[float], variance: list[float]) -> None:
         ranks = match.ranks
         two = len(ranks) == 2
         pairs: list[tuple[float, float]] = []
         for i, q in combinations(range(len(ranks)), 2):
             if ranks[i] == ranks[q] and not two:
                 continue
-            chance = _logistic((location[i] - location[q]) / math.sqrt(variance + variance))
+            chance = _logistic((location[i] - location[q]) / math.sqrt(variance[i] + variance[q]))
             chance = min(max(chance, 1e-15), 1.0 - 1e-15)
             pairs.append((chance, 0.5 if ranks[i] == ranks[q] else float(ranks[i] < ranks[q])))
         if not pairs:
@@ -122,7 +133,7 @@ def rate(
             part = row[VARIANCE] / len(side) / spread[i]
             row[BELIEF] += part * after * match.weight * pull[i]
             row[VARIANCE] = max(row[VARIANCE] - part * part * (spread[i] - after), min(row[VARIANCE], surest))
-    scores.add(match, location, 0.5 / (slope * slope))
+    scores.add(match, location, [0.5 / (slope * slope)] * sides)
 
 
 def _sum(values: Iterable[float]) -> float:

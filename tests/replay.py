@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.ingesting import Ingesting, Place
-from tests.oracle import WINDOW, Expected, replay
+from tests.oracle import WINDOW, Configuration, Expected, built_in, replay
 from tests.stored import check
 from tests.topics import Item, Log, Read, make, produce, read_back
 
@@ -25,6 +26,9 @@ class Replay:
     unique: Unique
     folder: Path
     window: int = WINDOW
+    configuration: Configuration = built_in
+    pools: Path | None = None
+    """The pools file, which must say what ``configuration`` says."""
     numbers: Iterable[int] = field(default_factory=itertools.count)
 
     @property
@@ -34,7 +38,11 @@ class Replay:
     def ingest(self, group: str | None = None, batch: int = 5_000) -> Ingesting:
         """Make a process, in a consumer group of its own unless told which; enter it to start it."""
         log = self.folder / f"ingest-{next(iter(self.numbers))}.log"
-        return Ingesting(self.place, log, group or self.unique("group"), batch)
+        return Ingesting(self.place, log, group or self.unique("group"), batch, self._command())
+
+    def _command(self) -> tuple[str, ...]:
+        start = (sys.executable, "-m", "standings", "ingest")
+        return start if self.pools is None else ("env", f"STANDINGS_POOLS={self.pools}", *start)
 
     def wait(self, *processes: Ingesting) -> None:
         self.place.wait(self.ends, *processes)
@@ -57,7 +65,7 @@ class Replay:
                 }
                 try:
                     keys = {number: self.place.keys(number) for number in part}
-                    check(client, keys, expect(part, self.window), self.window)
+                    check(client, keys, expect(part, self.window, self.configuration), self.window)
                 except AssertionError:
                     if self.place.positions(client) == positions:
                         raise
@@ -78,7 +86,12 @@ class Replay:
     def reread(self) -> Replay:
         """The same with what was written to the topic since."""
         log = read_back(self.place.kafka, self.place.topic)
-        return replace(self, log=log, expected=expect(log, self.window))
+        return replace(self, log=log, expected=expect(log, self.window, self.configuration))
+
+    def configured(self, pools: Path, configuration: Configuration) -> Replay:
+        """The same log for another installation, with a pools file."""
+        expected = expect(self.log, self.window, configuration)
+        return replace(self.elsewhere(), pools=pools, configuration=configuration, expected=expected)
 
     @property
     def outcomes(self) -> set[str]:
@@ -86,8 +99,10 @@ class Replay:
         return {outcome for state in self.expected.values() for outcome in state.counts}
 
 
-def expect(log: Log, window: int = WINDOW) -> dict[int, Expected]:
-    return {number: replay(read.records, read.end, number, len(log), window) for number, read in log.items()}
+def expect(log: Log, window: int = WINDOW, configuration: Configuration = built_in) -> dict[int, Expected]:
+    return {
+        number: replay(read.records, read.end, number, len(log), window, configuration) for number, read in log.items()
+    }
 
 
 def begin(kafka: str, redis: str, unique: Unique, folder: Path, partitions: int, items: Iterable[Item] = ()) -> Replay:

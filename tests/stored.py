@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, cast
 
 from redis import Redis
 
 from service.store.layout import Keys
-from tests.oracle import WINDOW, Expected, Pool, State
+from tests.oracle import WINDOW, Expected, Pool, Receipt, State, Table
 
 SHOWN = 8
+CHANGES_KEPT = 2_000
+SCORES = 35
 
 
 def stored(client: Redis, keys: Keys, window: int = WINDOW) -> State:
     """Read a partition; it must not change meanwhile.
 
-    Also sees that nothing lies there that no pool accounts for.
+    Also sees that nothing lies there that no pool accounts for, and that the changes say which rows were written.
     """
     fields = _hash(client, keys.state)
     assert fields.pop("torn", b"") == b"", "torn"
@@ -41,24 +45,79 @@ def stored(client: Redis, keys: Keys, window: int = WINDOW) -> State:
     expected_keys = {keys.state}
     totals, learned = _hash(client, keys.totals), _hash(client, keys.learned)
     for name, packed in totals.items():
-        state.pools[name] = Pool(
-            rows={
-                player: list(struct.unpack("<7d", row)) for player, row in _hash(client, keys.rows(name, "elo")).items()
-            },
-            board={player.decode(): float(score) for player, score in _sorted_set(client, keys.board(name, "elo"))},
-            totals=cast("tuple[int, int, int]", struct.unpack("<qqq", packed)),
-            learned=list(struct.unpack("<2d", learned[f"{name}/elo"][:16])),
-            scores=list(struct.unpack("<35d", learned[f"{name}/elo"][16:])),
-        )
-        expected_keys |= {keys.rows(name, "elo"), keys.board(name, "elo")}
+        pool = state.pools[name] = Pool(totals=cast("tuple[int, int, int]", struct.unpack("<qqq", packed)))
+        for system in sorted(field.rpartition("/")[2] for field in learned if field.rpartition("/")[0] == name):
+            rows, board = keys.rows(name, system), keys.board(name, system)
+            floats = _floats(learned[f"{name}/{system}"])
+            pool.tables[system] = Table(
+                rows={player: _floats(row) for player, row in _hash(client, rows).items()},
+                board={player.decode(): float(score) for player, score in _sorted_set(client, board)},
+                learned=floats[:-SCORES],
+                scores=floats[-SCORES:],
+            )
+            expected_keys |= {rows, board}
+    state.receipts = {position: _receipt(entry) for position, entry in _stream(client, keys.receipts)}
     if totals:
-        expected_keys |= {keys.totals, keys.learned, keys.fingerprints, keys.pools, keys.seen}
+        expected_keys |= {keys.totals, keys.learned, keys.fingerprints, keys.pools, keys.seen, keys.changes}
+    if state.receipts:
+        expected_keys.add(keys.receipts)
     found = {key.decode() for key in client.scan_iter(f"{keys.live.removesuffix('/live')}/*", count=1000)}
     assert found == expected_keys
     assert {name.decode() for name, _ in _sorted_set(client, keys.pools)} == set(totals)
-    assert set(_hash(client, keys.fingerprints)) == {f"{name}/elo" for name in totals}
-    assert set(learned) == {f"{name}/elo" for name in totals}
+    assert set(_hash(client, keys.fingerprints)) == set(learned)
+    assert {field.rpartition("/")[0] for field in learned} == set(totals)
+    _check_changes(_stream(client, keys.changes), state)
     return state
+
+
+def _check_changes(entries: list[tuple[int, Any]], state: State) -> None:
+    """What the changes say however the log was cut."""
+    ends = [end for end, _ in entries]
+    assert ends == sorted(set(ends))
+    assert all(entry["start"] < end <= (state.position or 0) for end, entry in entries)
+    assert all(one[0] <= other[1]["start"] for one, other in pairwise(entries)), "each range follows the one before"
+    named: dict[str, set[str]] = {}
+    last: dict[str, tuple[int, int]] = {}
+    for end, entry in entries:
+        for pool, names in entry["pools"].items():
+            assert names, f"{end} names nobody of {pool}"
+            assert len(names) == len(set(names)), f"{end} names somebody of {pool} twice"
+            named.setdefault(pool, set()).update(names)
+            last[pool] = (entry["start"], end)
+    for pool, (start, end) in last.items():
+        assert start < state.pools[pool].totals[1] <= end, f"the last change of {pool} is its revision"
+    for pool, names in named.items():
+        assert names <= state.pools[pool].rows.keys(), pool
+    assert len(entries) <= CHANGES_KEPT
+    if len(entries) < CHANGES_KEPT:
+        assert {pool: set(held.rows) for pool, held in state.pools.items()} == named
+
+
+def _receipt(entry: Any) -> Receipt:
+    moves = tuple(
+        (
+            move["player"],
+            *((move["rating"][when], move["deviation"][when], move["value"][when]) for when in (0, 1)),
+        )
+        for move in entry.get("moves", ())
+    )
+    assert bool(entry.get("detail")) == bool(entry.get("reason")), "a reason comes with its detail"
+    return Receipt(entry["outcome"], entry.get("reason", ""), moves)
+
+
+def _floats(packed: bytes) -> list[float]:
+    return list(struct.unpack(f"<{len(packed) // 8}d", packed))
+
+
+def _stream(client: Redis, key: str) -> list[tuple[int, Any]]:
+    """Entries with their ids as positions."""
+    entries = []
+    for name, fields in cast("list[tuple[bytes, dict[bytes, bytes]]]", client.xrange(key)):
+        position, _, sequence = name.decode().partition("-")
+        assert sequence == "0"
+        (value,) = fields.values()
+        entries.append((int(position), json.loads(value)))
+    return entries
 
 
 def _hash(client: Redis, key: str) -> dict[str, bytes]:
@@ -79,16 +138,23 @@ def difference(expected: State, found: State) -> str:
     if expected.seen != found.seen:
         missing, more = expected.seen - found.seen, found.seen - expected.seen
         lines.append(f"seen: {len(missing)} missing {sorted(missing)[:3]}, {len(more)} too many {sorted(more)[:3]}")
+    lines += _maps("receipts", expected.receipts, found.receipts)
     lines += _maps("pools", dict.fromkeys(expected.pools), dict.fromkeys(found.pools))
     for name in sorted(expected.pools.keys() & found.pools.keys()):
         one, other = expected.pools[name], found.pools[name]
         if one.totals != other.totals:
             lines.append(f"{name} totals: expected {one.totals}, stand {other.totals}")
-        lines += _maps(f"{name} rows", one.rows, other.rows)
-        lines += _maps(f"{name} board", one.board, other.board)
-        lines += _maps(f"{name} learned", dict(enumerate(one.learned)), dict(enumerate(other.learned)))
-        lines += _maps(f"{name} scores", dict(enumerate(one.scores)), dict(enumerate(other.scores)))
+        lines += _maps(f"{name} systems", dict.fromkeys(one.tables), dict.fromkeys(other.tables))
+        for system in sorted(one.tables.keys() & other.tables.keys()):
+            lines += _tables(f"{name} {system}", one.tables[system], other.tables[system])
     return "\n".join(lines)
+
+
+def _tables(what: str, expected: Table, found: Table) -> Iterator[str]:
+    yield from _maps(f"{what} rows", expected.rows, found.rows)
+    yield from _maps(f"{what} board", expected.board, found.board)
+    yield from _maps(f"{what} learned", dict(enumerate(expected.learned)), dict(enumerate(found.learned)))
+    yield from _maps(f"{what} scores", dict(enumerate(expected.scores)), dict(enumerate(found.scores)))
 
 
 def _maps(what: str, expected: Mapping[Any, Any], found: Mapping[Any, Any]) -> Iterator[str]:
@@ -101,8 +167,8 @@ def _maps(what: str, expected: Mapping[Any, Any], found: Mapping[Any, Any]) -> I
 
 def _bits(value: Any) -> object:
     """Something that is equal for the same bits alone: -0.0 and 0.0 are not the same."""
-    if isinstance(value, list):
-        return [float.hex(number) for number in value]
+    if isinstance(value, (list, tuple)):
+        return [_bits(one) for one in value]
     return float.hex(value) if isinstance(value, float) else value
 
 

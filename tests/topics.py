@@ -25,6 +25,7 @@ class Item(NamedTuple):
     value: bytes | None
     timestamp: int
     partition: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class Read(NamedTuple):
@@ -37,8 +38,8 @@ class Read(NamedTuple):
 Log = dict[int, Read]
 
 
-def item(match: dict[str, Any], timestamp: int) -> Item:
-    return Item(match["pool"].encode(), json.dumps(match).encode(), timestamp)
+def item(match: dict[str, Any], timestamp: int, headers: tuple[tuple[str, bytes], ...] = ()) -> Item:
+    return Item(match["pool"].encode(), json.dumps(match).encode(), timestamp, headers=headers)
 
 
 @asynccontextmanager
@@ -101,7 +102,9 @@ async def write(client: AIOKafkaProducer, topic: str, partitions: int, items: It
     for place, those in by_partition.items():
         batch = client.create_batch()
         for one in those:
-            while batch.append(timestamp=one.timestamp, key=one.key, value=one.value) is None:
+            while (
+                batch.append(timestamp=one.timestamp, key=one.key, value=one.value, headers=list(one.headers)) is None
+            ):
                 sent.append(await client.send_batch(batch, topic, partition=place))
                 batch = client.create_batch()
         batch.close()
@@ -165,7 +168,9 @@ async def _numbers(kafka: str, topic: str) -> list[int]:
 def read_back(kafka: str, topic: str) -> Log:
     """Every committed record of a topic, by partition."""
     return {
-        number: Read([Record(one.offset, one.timestamp, one.key, one.value) for one in records], end)
+        number: Read(
+            [Record(one.offset, one.timestamp, one.key, one.value, tuple(one.headers)) for one in records], end
+        )
         for number, (records, end) in asyncio.run(_fetch(kafka, topic)).items()
     }
 

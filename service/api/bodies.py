@@ -78,14 +78,24 @@ def json_body(model: type[T]) -> JsonBody[T]:
 
 
 def describe_bodies(app: FastAPI, document: dict[str, Any]) -> None:
-    """Add the bodies that routes read by `json_body` to an OpenAPI document, and what is refused of them."""
+    """Add to an OpenAPI document the bodies that are read by `json_body`, what is refused of them, and nulls.
+
+    FastAPI leaves every null out of the document, also those in examples of answers, where they mean something.
+    """
     schemas = document["components"]["schemas"]
     for route in iter_route_contexts(app.routes):
-        for model in _models(getattr(route, "dependant", None)):
-            _, definitions = models_json_schema([(model, "validation")], ref_template="#/components/schemas/{model}")
-            schemas.update(definitions["$defs"])
-            for method in route.methods or ():
-                operation = document["paths"][route.path_format][method.lower()]
+        for method in route.methods or ():
+            operation = document["paths"].get(route.path_format, {}).get(method.lower())
+            if operation is None:
+                continue
+            for status, answer in (getattr(route, "responses", None) or {}).items():
+                for media, content in answer.get("content", {}).items():
+                    operation["responses"][str(status)]["content"][media] |= content
+            for model in _models(getattr(route, "dependant", None)):
+                _, definitions = models_json_schema(
+                    [(model, "validation")], ref_template="#/components/schemas/{model}"
+                )
+                schemas.update(definitions["$defs"])
                 schema = {"$ref": f"#/components/schemas/{model.__name__}"}
                 operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
                 for slug in ("too_large", "unsupported_media_type"):

@@ -135,7 +135,7 @@ def _players(listener: Listener) -> Sequence[Changed]:
     for rows in {id(rows): rows for rows in listener.pending.values()}.values():
         system = listener.pool.live
         rating, deviation = grown(system, rows.learned, rows.tallies, rows.skills, now)
-        _, _, value = listener.pool.standing(system, rows.skills, rows.learned)
+        value = listener.pool.places(system, rows.skills)
         columns = (rows.players, *(column.tolist() for column in (rating, deviation, value, rows.tallies[:, MATCHES])))
         found += [
             Changed(player=player, rating=mean, deviation=sd, value=place, matches=int(matches))

@@ -188,9 +188,10 @@ async def problem_types(request: Request) -> Response:
     response_model=ProblemTypeAnswer,
     responses={
         **_both(_about(PROBLEMS["unknown_pool"])),
-        404: {
+        # So written, no answer is added that this address never gives.
+        "4XX": {
             "model": ProblemAnswer,
-            "description": "No such problem",
+            "description": "No such problem (404)",
             "content": {"application/json": {"example": problem_example("unknown_name")}},
         },
     },

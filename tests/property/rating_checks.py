@@ -239,6 +239,29 @@ def state_survives_the_store(system: RatingSystem, data: st.DataObject) -> None:
     assert bits(*played(fresh, again, matches[cut:])) == bits(*played(system, half, matches[cut:]))
 
 
+def seeds_are_shown_as_given(system: RatingSystem, data: st.DataObject) -> None:
+    """Whoever comes with a rating is shown with it, and goes on from it; deviations up to a newcomer's."""
+    scene = data.draw(scenes(system))
+    _, unsure = system.view(system.newcomer()[None, :], system.opening(), np.zeros(1))
+    count = data.draw(st.integers(2, PLAYERS))
+    rating = np.array(data.draw(st.lists(st.floats(-1e6, 1e6), min_size=count, max_size=count)))
+    share = np.array(data.draw(st.lists(st.floats(0.001, 1), min_size=count, max_size=count)))
+    pool = bits(scene.table.pool)
+    skills = system.seeded(rating, share * unsure, scene.table.pool)
+    assert skills.shape == (count, len(system.skill_columns))
+    assert skills.dtype == np.float64
+    assert bits(scene.table.pool) == pool
+    seen, deviation = system.view(skills, scene.table.pool, np.zeros(count))
+    assert bits(seen) == bits(rating)
+    np.testing.assert_allclose(deviation, share * unsure, rtol=1e-6)
+    _, again = unpack_rows(pack_rows(np.zeros((count, 4)), skills), system)
+    assert bits(again) == bits(skills)
+    after = copied(scene.table)
+    after.skills[:count] = skills
+    after = played(system, after, [bout([[0], [1]], [1, 2], scene.now)])
+    assert all(np.isfinite(array).all() for array in (skills, *after))
+
+
 def other_shapes_are_refused(system: RatingSystem, data: st.DataObject) -> None:
     shapes = system.shapes
     assert 2 <= shapes.most_sides <= MOST_SIDES
@@ -305,6 +328,7 @@ ALWAYS: list[Check] = [
     views_change_nothing,
     half_a_match_moves_less,
     state_survives_the_store,
+    seeds_are_shown_as_given,
     other_shapes_are_refused,
 ]
 PROMISED: dict[Promise, Check] = {

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.pools import configured
+from service.pools import Pools
 from service.problems import Problem
 from service.store import board
 from service.store.board import After, Around, Boards, FromPlace, Page
@@ -18,7 +18,8 @@ from service.store.partitions import Partitions
 from standings.embedded import ValkeyServer
 from tests.league import TOPIC, League, duel, league, newcomers, tie
 
-POOL = configured("chess")
+POOLS = Pools()
+POOL = POOLS.configured("chess")
 ELO = POOL.live
 
 # Bytes decide: upper case before lower, prefixes, and letters of one to four bytes.
@@ -42,6 +43,10 @@ def rows_of(page: Page) -> list[tuple[str, float]]:
     return list(zip(page.players, page.values.tolist(), strict=True))
 
 
+def check_ranks(page: Page, rows: list[tuple[str, float]]) -> None:
+    assert page.ranks.tolist() == [1 + sum(value > own for _, value in rows) for own in page.values.tolist()]
+
+
 async def next_page(made: League, page: Page, limit: int) -> Page:
     return await made.boards.page(POOL, ELO, After(float(page.values[-1]), page.players[-1]), limit)
 
@@ -60,12 +65,13 @@ def test_a_player_who_does_not_move_is_seen_exactly_once(
             await made.play(*(duel("chess", *chance.sample(names, 2)) for _ in range(chance.randrange(len(names)))))
             movers = set(chance.sample(names, chance.randrange(len(names) + 1)))
             seen: list[str] = []
-            duels = 0
+            duels = first = 0
             page = await made.boards.page(POOL, ELO, FromPlace(0), limit)
             while True:
                 seen += page.players
                 now = await everyone(made)
-                assert rows_of(page) == now[page.first : page.first + limit]
+                assert rows_of(page) == now[first : first + limit]
+                check_ranks(page, now)
                 if not page.more:
                     break
                 # A duel brings two players back at most, so that there is an end.
@@ -76,6 +82,8 @@ def test_a_player_who_does_not_move_is_seen_exactly_once(
                     if chance.random() < 0.2 or len(movers) == 1:
                         movers.add(newcomer)
                     await made.play(duel("chess", *chance.sample(sorted(movers), 2)))
+                last, value = page.players[-1].encode(), float(page.values[-1])
+                first = sum((own, name.encode()) >= (value, last) for name, own in await everyone(made))
                 page = await next_page(made, page, limit)
             still = [name for name in names if name not in movers]
             assert sorted(name for name in seen if name in still) == sorted(still)
@@ -99,16 +107,17 @@ def test_pages_from_a_place_and_around_a_player(
                 page = await made.boards.page(POOL, ELO, FromPlace(place), limit)
                 assert rows_of(page) == rows[place : place + limit]
                 assert page.more == (place + limit < len(rows))
-                if page.players:
-                    assert page.above == sum(value > rows[place][1] for _, value in rows)
+                check_ranks(page, rows)
             for name in names:
                 page = await made.boards.page(POOL, ELO, Around(name), limit)
                 assert name in page.players
                 assert len(page.players) == min(limit, len(rows))
-                assert rows_of(page) == rows[page.first : page.first + limit]
+                first = rows.index(rows_of(page)[0])
+                assert rows_of(page) == rows[first : first + limit]
+                check_ranks(page, rows)
                 middle = page.players.index(name)
                 # In the middle, but where an end of the board is nearer.
-                assert middle == limit // 2 or page.first == 0 or page.first + limit == len(rows)
+                assert middle == limit // 2 or first == 0 or first + limit == len(rows)
 
     asyncio.run(run())
 
@@ -134,7 +143,7 @@ def test_100_000_players_who_share_one_value(redis_server: ValkeyServer) -> None
             seen = page.players
             while page.more:
                 assert page.total == 100_000
-                assert page.above == 0
+                assert set(page.ranks.tolist()) == {1}
                 assert len(seen) < page.total
                 page = await next_page(made, page, 1000)
                 seen += page.players
@@ -204,7 +213,7 @@ def test_held_rows_are_bounded(redis_server: ValkeyServer, monkeypatch: pytest.M
             await made.play(*(duel(pool, "ann", "bob") for pool in ("a", "b", "c")))
 
             async def rows(pool: str) -> board.PoolRows:
-                return (await made.boards.page(configured(pool), ELO, FromPlace(0), 1)).pool_rows
+                return (await made.boards.page(POOLS.configured(pool), ELO, FromPlace(0), 1)).pool_rows
 
             first, second = await rows("a"), await rows("b")
             assert await rows("a") is first
@@ -241,6 +250,6 @@ def test_unknown_pools_and_players_are_told_apart(redis_server: ValkeyServer) ->
             with pytest.raises(Problem, match="no match of 'cid' was applied in the pool 'chess'"):
                 await made.boards.page(POOL, ELO, Around("cid"), 1)
             with pytest.raises(Problem, match="no match of the pool 'go'"):
-                await made.boards.page(configured("go"), ELO, Around("ann"), 1)
+                await made.boards.page(POOLS.configured("go"), ELO, Around("ann"), 1)
 
     asyncio.run(run())

@@ -1,17 +1,21 @@
-"""Match: what is written reads back, nothing but a Problem is ever raised, the JSON Schema agrees with the decoder."""
+"""Matches and seeds: what is written reads back, only a Problem is ever raised, schema and oracle agree."""
 
 import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from service.match import EARLIEST_MS, LATEST_MS, Match, Side, checked, decode, encode, schema
+from service.fields import EARLIEST_MS, LATEST_MS
+from service.match import Match, Side, checked, decode, encode, schema
 from service.problems import PROBLEMS, Problem
+from service.seed import Seed, SeededPlayer
+from tests import oracle_match
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 QUICK = settings(deadline=None, max_examples=150, suppress_health_check=SLOW, print_blob=True)
@@ -48,14 +52,48 @@ def matches(draw: st.DrawFn) -> Match:
     )
 
 
-def outcome(value: bytes) -> Match | Problem:
-    """What a value is read as; any other exception is a failure."""
+@st.composite
+def seeds(draw: st.DrawFn) -> Seed:
+    deviations = st.none() | st.floats(0, 1e9, exclude_min=True)
+    players = draw(st.lists(names, min_size=1, max_size=8, unique=True))
+    return Seed(
+        "seed",
+        draw(names),
+        draw(slugs),
+        draw(times),
+        draw(names),
+        tuple(SeededPlayer(player, draw(st.floats(-1e9, 1e9)), draw(deviations)) for player in players),
+    )
+
+
+records = matches() | seeds()
+
+
+def outcome(value: bytes) -> Match | Seed | Problem:
+    """What a value is read as, which is what the oracle reads; any other exception is a failure."""
+    found: Match | Seed | Problem
     try:
-        return decode(value)
+        found = decode(value)
     except Problem as problem:
         found = problem
-    assert PROBLEMS[found.type.slug] is found.type
-    assert len(found.detail.encode()) < 1_000
+    try:
+        read = oracle_match.read(value)
+    except oracle_match.Dead as dead:
+        assert isinstance(found, Problem)
+        (reason,) = dead.args
+        assert found.type.slug == reason
+        assert PROBLEMS[found.type.slug] is found.type
+        assert len(found.detail.encode()) < 1_000
+        return found
+    assert not isinstance(found, Problem)
+    assert (read.id, read.pool, read.at, read.content) == (found.id, found.pool, found.at, crc32(encode(found)))
+    if isinstance(found, Seed):
+        assert isinstance(read, oracle_match.Seed)
+        assert read.system == found.system
+        assert read.players == {one.player: (one.rating, one.deviation) for one in found.players}
+    else:
+        assert isinstance(read, oracle_match.Match)
+        assert read.sides == [list(side.players) for side in found.sides]
     return found
 
 
@@ -96,20 +134,22 @@ def valid(value: Any, rule: dict[str, Any]) -> bool:
     return all(holds[key](rest[key]) for key in rest)
 
 
-@given(match=matches())
+@given(match=records)
 @QUICK
-def test_round_trip(match: Match) -> None:
-    assert checked(match) == match
+def test_round_trip(match: Match | Seed) -> None:
+    if isinstance(match, Match):
+        assert checked(match) == match
     written = encode(match)
     assert decode(written) == match
     assert encode(decode(written)) == written
+    assert outcome(written) == match
     # And what another program would write of it.
     assert decode(json.dumps(json.loads(written), indent=1).encode()) == match
 
 
-@given(match=matches())
+@given(match=records)
 @QUICK
-def test_schema_accepts_what_is_accepted(match: Match) -> None:
+def test_schema_accepts_what_is_accepted(match: Match | Seed) -> None:
     assert valid(json.loads(encode(match)), schema())
 
 
@@ -119,31 +159,32 @@ wild = st.recursive(
     max_leaves=6,
 )
 edges = st.sampled_from(
-    [0, -1, 1, 2, 19_999, 20_000, 1_000, 1_001, 10**9, 10**9 + 1, 1e15, 1.1e15, "", "x" * 129, "match"]
+    [0, -1, 1, 2, 19_999, 20_000, 1_000, 1_001, 10**9, 10**9 + 1, 1e15, 1.1e15, "", "x" * 129, "match", "seed"]
 )
 
 
-@given(match=matches(), data=st.data())
+@given(match=records, data=st.data())
 @QUICK
-def test_what_the_schema_refuses_is_refused(match: Match, data: st.DataObject) -> None:
-    """A match with one or two of its parts replaced by anything at all."""
+def test_what_the_schema_refuses_is_refused(match: Match | Seed, data: st.DataObject) -> None:
+    """A match or a seed with one or two of its parts replaced by anything at all."""
     value = json.loads(encode(match))
+    part, inner = ("sides", ["players", "rank", "score"]) if isinstance(match, Match) else ("players", [])
+    inner = inner or list(SeededPlayer.__struct_fields__)
     for _ in range(data.draw(st.integers(1, 2))):
-        inside = data.draw(st.sampled_from([value, *(side for side in value["sides"] if isinstance(side, dict))]))
-        fields = ["players", "rank", "score"] if inside is not value else list(Match.__struct_fields__)
-        field = data.draw(st.sampled_from(fields))
+        inside = data.draw(st.sampled_from([value, *(one for one in value[part] if isinstance(one, dict))]))
+        field = data.draw(st.sampled_from(inner if inside is not value else list(match.__struct_fields__)))
         if data.draw(st.booleans()):
             inside.pop(field, None)
         else:
             inside[field] = data.draw(wild | edges)
-        if not isinstance(value.get("sides"), list):
+        if not isinstance(value.get(part), list):
             break
     found = outcome(json.dumps(value).encode())
     if not valid(value, schema()):
-        # A JSON Schema takes 1.0 for an integer; nothing that it refuses is a match.
+        # A JSON Schema takes 1.0 for an integer; nothing that it refuses is a match or a seed.
         assert isinstance(found, Problem)
         assert found.type.slug == "invalid_match"
-    elif isinstance(found, Match):
+    elif not isinstance(found, Problem):
         assert decode(encode(found)) == found
 
 
@@ -154,15 +195,15 @@ def test_any_bytes_are_a_match_or_a_problem(value: bytes) -> None:
     assert isinstance(outcome(value), Problem)
 
 
-@given(match=matches(), data=st.data())
+@given(match=records, data=st.data())
 @QUICK
-def test_damaged_bytes_are_a_match_or_a_problem(match: Match, data: st.DataObject) -> None:
+def test_damaged_bytes_are_a_match_or_a_problem(match: Match | Seed, data: st.DataObject) -> None:
     value = bytearray(encode(match))
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(value)))
         value[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     found = outcome(bytes(value))
-    if isinstance(found, Match):
+    if not isinstance(found, Problem):
         assert decode(encode(found)) == found
 
 

@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, cast
+from itertools import pairwise
+from typing import Any, cast
 from unittest.mock import patch
 
 import numpy as np
@@ -15,16 +16,30 @@ from hypothesis import strategies as st
 from consumers import partition as module
 from consumers.judge import Judge
 from consumers.partition import BATCH_BYTES, BATCH_ROWS, Batch, Partition
-from service.pools import SEEN_WINDOW, Pool, configured
-from service.ratings.elo import Elo
-from service.store.apply import Applied, Change, apply
+from service.pool_file import parse_pools
+from service.pools import DROPPED, SEEN_WINDOW, Pools
+from service.store.apply import WIDTH, Applied, Change, apply
 from service.store.connection import Argument, Store
 from service.store.layout import LAYOUT, Keys
 from service.store.partition import Fields, Loaded, load
 from service.store.rows import SEEN
+from service.store.streams import unpack_receipt, unpack_touched
 
 KEYS = Keys("test", "matches", 0)
-POOLS = ("chess", "go", "blitz.2026")
+NAMES = ("chess", "go", "arena.2026")
+RECEIPT = (("receipt", b""),)
+
+POOLS = parse_pools(
+    """
+    [pools.go]
+    deviations = 2.0
+    [pools."arena.*"]
+    profile = "arena"
+    shadows = [{system = "elo", parameters = {k = 24}}]
+    """,
+    "pools.toml",
+)
+"""A board of Elo that is ordered by deviations too, since those hang on what the pool as a whole has learned."""
 
 
 @dataclass
@@ -33,6 +48,7 @@ class Record:
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 def flat(pairs: dict[bytes, bytes]) -> list[bytes]:
@@ -44,7 +60,7 @@ def words(arguments: Sequence[Argument]) -> list[bytes]:
 
 
 class MemoryStore:
-    """Stands for Redis: hashes and sorted sets in dicts, and what the scripts do, in Python."""
+    """Stands for Redis: hashes, sorted sets and streams in dicts, and what the scripts do, in Python."""
 
     def __init__(self) -> None:
         self.content: dict[str, dict[bytes, bytes]] = {}
@@ -67,18 +83,24 @@ class MemoryStore:
             count = int(sent[at])
             pairs = dict(zip(sent[at + 1 : at + 1 + 2 * count : 2], sent[at + 2 : at + 1 + 2 * count : 2], strict=True))
             found = self.content.setdefault(key, {})
-            assert key == keys[1] or all(found.get(field, value) == value for field, value in pairs.items())
+            assert key == keys[1] or all(found.get(name, value) == value for name, value in pairs.items())
             found.update(pairs)
             at += 1 + 2 * count
         while at < len(sent):
             found = self.content.setdefault(keys[int(sent[at]) - 1], {})
             command, count = sent[at + 1], int(sent[at + 2])
-            width = 1 if command == b"HDEL" else 2
+            width = WIDTH[command.decode()]
             items = sent[at + 3 : at + 3 + width * count]
             at += 3 + width * count
             if command == b"HDEL":
-                for field in items:
-                    del found[field]
+                for name in items:
+                    del found[name]
+            elif command == b"XADD":
+                for most, entry, value in zip(items[::3], items[1::3], items[2::3], strict=True):
+                    assert int(entry) > int(next(reversed(found), b"0"))
+                    found[entry] = value
+                    while len(found) > int(most):
+                        del found[next(iter(found))]
             else:
                 first, second = items[::2], items[1::2]
                 found.update(zip(second, first, strict=True) if command == b"ZADD" else zip(first, second, strict=True))
@@ -92,21 +114,34 @@ class MemoryStore:
         assert asyncio.run(apply(cast("Store", self), KEYS, change)) == Applied()
 
     def read(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> Fields:
-        values = [[self.content.get(key, {}).get(field.encode()) for field in fields] for key, fields in wanted]
+        values = [[self.content.get(key, {}).get(name.encode()) for name in fields] for key, fields in wanted]
         return Fields("1", None, values)
 
     def stored(self, window: int) -> dict[str, object]:
-        """Everything, with the blocks of ids laid open down to the window."""
-        told: dict[str, object] = {key: dict(found) for key, found in self.content.items() if key != KEYS.seen}
+        """Everything but how it was cut: ids down to the window in whatever blocks, changes in whatever ranges."""
+        cut = (KEYS.seen, KEYS.changes)
+        told: dict[str, object] = {key: dict(found) for key, found in self.content.items() if key not in cut}
+        told["changed"] = self.changed()
         position = int(self.content.get(KEYS.state, {}).get(b"position", b"0"))
         blocks = self.content.get(KEYS.seen, {}).values()
         entries = np.concatenate([np.empty(0, SEEN), *(np.frombuffer(block, SEEN) for block in blocks)])
         told["seen"] = sorted(entries[entries["offset"] >= position - window].tolist())
         return told
 
+    def changed(self) -> dict[str, set[str]]:
+        """Players that were touched, by pool; sees that no range overlaps another."""
+        entries = [(unpack_touched(value), int(end)) for end, value in self.content.get(KEYS.changes, {}).items()]
+        assert all(touched.start < end for touched, end in entries)
+        assert all(end <= touched.start for (_, end), (touched, _) in pairwise(entries))
+        found: dict[str, set[str]] = {}
+        for touched, _ in entries:
+            for pool, names in touched.pools.items():
+                found.setdefault(pool, set()).update(names)
+        return found
 
-def new_partition(store: MemoryStore) -> Partition:
-    return Partition(store.load(), Judge(0, lambda pool: 1 if pool == "elsewhere" else 0), partitions=2)
+
+def new_partition(store: MemoryStore, pools: Pools = POOLS) -> Partition:
+    return Partition(store.load(), Judge(0, lambda pool: 1 if pool == "elsewhere" else 0, pools), partitions=2)
 
 
 def play(store: MemoryStore, partition: Partition, batch: Batch) -> Change:
@@ -117,13 +152,17 @@ def play(store: MemoryStore, partition: Partition, batch: Batch) -> Change:
     return partition.rate(batch)
 
 
-def straight(records: Sequence[Record], end: int) -> MemoryStore:
-    """The log in plain order: one fetch, one record a batch."""
-    store = MemoryStore()
-    partition = new_partition(store)
-    for batch in partition.cut(0, records, end, 1):
+def go_on(store: MemoryStore, start: int, records: Sequence[Record], end: int, pools: Pools = POOLS) -> MemoryStore:
+    """More of the log in plain order by a new owner: one fetch, one record a batch."""
+    partition = new_partition(store, pools)
+    for batch in partition.cut(start, records, end, 1):
         store.apply(play(store, partition, batch))
     return store
+
+
+def straight(records: Sequence[Record], end: int, pools: Pools = POOLS) -> MemoryStore:
+    """The log in plain order: one fetch, one record a batch."""
+    return go_on(MemoryStore(), 0, records, end, pools)
 
 
 def disturbed(records: Sequence[Record], end: int, data: st.DataObject) -> MemoryStore:
@@ -176,12 +215,25 @@ def match(number: int, pool: str, rows: Sequence[int], draw: np.random.Generator
     return json.dumps({"id": str(number), "pool": pool, "at": 86_400_000 * number, "sides": sides}).encode()
 
 
+def seed_of(number: int, pool: str, rows: Sequence[int], draw: np.random.Generator) -> bytes:
+    # A system that the pool has, but for three in ten.
+    system = "glicko2" if pool.startswith("arena") is bool(draw.random() < 0.7) else "elo"
+    players = [
+        {"player": f"p{row}", "rating": 1_000.0 + 100 * row, **({"deviation": 70} if row % 2 else {})} for row in rows
+    ]
+    fields = {"type": "seed", "id": str(number), "pool": pool, "at": 86_400_000 * number, "system": system}
+    return json.dumps({**fields, "players": players}).encode()
+
+
 def made_up(seed: int, count: int) -> tuple[list[Record], int]:
-    """Records of several pools with gaps, repeats, reused ids and dead letters; and where the log ends."""
+    """Records of several pools with gaps, seeds, repeats, reused ids and dead letters; and where the log ends.
+
+    A third of them asks for a receipt.
+    """
     draw, offset, records, sent = np.random.default_rng(seed), 0, [], []
     for number in range(count):
         offset += int(draw.choice([0, 0, 0, 1, 30]))
-        pool = POOLS[draw.integers(len(POOLS))]
+        pool = NAMES[draw.integers(len(NAMES))]
         value: bytes | None = match(number, pool, draw.permutation(9)[: draw.integers(2, 5)].tolist(), draw)
         key: bytes | None = pool.encode()
         sent.append((key, value))
@@ -190,11 +242,14 @@ def made_up(seed: int, count: int) -> tuple[list[Record], int]:
             key, value = sent[draw.integers(len(sent))]
         elif kind < 0.25:
             value = match(int(draw.integers(number + 1)), pool, [1, 2], draw)
-        elif kind < 0.4:
+        elif kind < 0.33:
+            value = seed_of(number, pool, draw.permutation(12)[: draw.integers(1, 4)].tolist(), draw)
+        elif kind < 0.48:
             key, value = [(None, value), (key, None), (key, b"{"), (b"elsewhere", value), (b"x", value)][
                 draw.integers(5)
             ]
-        records.append(Record(offset, 86_400_000 * number, key, value))
+        headers = ("other", b"x"), *RECEIPT
+        records.append(Record(offset, 86_400_000 * number, key, value, headers[: draw.integers(3)]))
         offset += 1
     return records, offset + int(draw.integers(0, 3))
 
@@ -216,10 +271,58 @@ def test_the_made_up_logs_hold_everything() -> None:
     """Or the property above would say little."""
     records, end = made_up(1, 400)
     counts = new_partition(straight(records, end))._counts
-    reasons = {"null_value", "malformed", "wrong_key", "wrong_partition", "id_reused"}
+    reasons = {"null_value", "malformed", "wrong_key", "wrong_partition", "id_reused", "unknown_name"}
     assert set(counts) == {"applied", "duplicate", *(f"dead/{reason}" for reason in reasons)}
-    assert min(counts.values()) > 5
+    assert min(counts.values()) > 4
     assert sum(counts.values()) == 400
+
+
+def test_receipts_say_what_became_of_those_that_asked() -> None:
+    records, end = made_up(2, 200)
+    store = straight(records, end)
+    receipts = {int(at): unpack_receipt(value) for at, value in store.content[KEYS.receipts].items()}
+    assert list(receipts) == [record.offset + 1 for record in records if RECEIPT[0] in record.headers]
+    assert {receipt.outcome for receipt in receipts.values()} == {"applied", "duplicate", "dead_letter"}
+    asked = {record.offset + 1: json.loads(record.value) for record in records if record.value not in (None, b"{")}
+    for at, receipt in receipts.items():
+        assert (receipt.outcome == "dead_letter") == bool(receipt.reason) == bool(receipt.detail)
+        assert (receipt.outcome == "applied") == bool(receipt.moves)
+        if receipt.moves:
+            named = [one["player"] for one in asked[at].get("players", ())]
+            named += [player for side in asked[at].get("sides", ()) for player in side["players"]]
+            assert [move.player for move in receipt.moves] == named
+
+
+def test_a_receipt_is_what_stood_before_and_after() -> None:
+    """Each asks alone: what the board shows afterwards is what the receipt promised."""
+    records = [replace(one, headers=RECEIPT) for one in made_up(3, 120)[0]]
+    store, values = MemoryStore(), dict[tuple[str, str], float]()
+    partition = new_partition(store)
+    for batch in partition.cut(0, records, records[-1].offset + 1, 1):
+        store.apply(play(store, partition, batch))
+        ((_, value),) = list(store.content[KEYS.receipts].items())[-1:]
+        for pool in batch.accepted_of:
+            live = "glicko2" if pool.startswith("arena") else "elo"
+            board = store.content[KEYS.board(pool, live)]
+            for move in unpack_receipt(value).moves:
+                assert move.value[0] == values.get((pool, move.player))
+                assert repr(move.value[1]).encode() == board[move.player.encode()]
+                values[pool, move.player] = move.value[1]
+
+
+@pytest.mark.parametrize("pool", NAMES)
+def test_the_board_does_not_hang_on_how_the_log_is_cut(pool: str) -> None:
+    """Elo's deviation hangs on a pool's row that moves with every match, of whomever."""
+    draw = np.random.default_rng(4)
+    records = [
+        Record(n, 86_400_000 * n, pool.encode(), match(n, pool, draw.permutation(30)[:2].tolist(), draw))
+        for n in range(60)
+    ]
+    store = MemoryStore()
+    partition = new_partition(store)
+    for batch in partition.cut(0, records, 60, 60):
+        store.apply(play(store, partition, batch))
+    assert store.stored(SEEN_WINDOW) == straight(records, 60).stored(SEEN_WINDOW)
 
 
 def test_what_is_stored() -> None:
@@ -237,6 +340,10 @@ def test_what_is_stored() -> None:
     assert store.content[KEYS.board("chess", "elo")] == {b"ann": b"1516.0", b"bob": b"1484.0"}
     assert store.content[KEYS.pools] == {b"chess": b"0"}
     assert list(store.content[KEYS.fingerprints]) == [b"chess/elo"]
+    assert json.loads(store.content[KEYS.fingerprints][b"chess/elo"])["k"] == 32.0
+    (changes,) = store.content[KEYS.changes].items()
+    assert (changes[0], json.loads(changes[1])) == (b"5", {"start": 0, "pools": {"chess": ["ann", "bob"]}})
+    assert KEYS.receipts not in store.content
     assert np.frombuffer(store.content[KEYS.totals][b"chess"], "<i8").tolist() == [1, 5, 5]
     # An empty range moves the position and nothing else; the anchor stays.
     before = {key: dict(found) for key, found in store.content.items()}
@@ -253,8 +360,15 @@ def record(offset: int, pool: str, *sides: Sequence[str]) -> Record:
     return Record(offset, 0, pool.encode(), value)
 
 
+def seeds(offset: int, pool: str, names: Sequence[str]) -> Record:
+    players = [{"player": name, "rating": 1 / 3, "deviation": 100 / 3} for name in names]
+    fields = {"type": "seed", "id": str(offset), "pool": pool, "at": 0, "system": "elo", "players": players}
+    return Record(offset, 0, pool.encode(), json.dumps(fields, ensure_ascii=False).encode())
+
+
 def long_name(number: int) -> str:
-    return str(number).rjust(128, "x")
+    """Quotation marks take twice their room in a receipt."""
+    return str(number).rjust(128, '"')
 
 
 LOGS = {
@@ -264,15 +378,23 @@ LOGS = {
         record(n, "chess", [f"{n}/a/{i}" for i in range(100)], [f"{n}/b/{i}" for i in range(100)]) for n in range(25)
     ],
     "a pool of its own for every match": [record(n, str(n).rjust(128, "p"), ["ann"], ["bob"]) for n in range(800)],
-    "all pools in turn": [record(n, POOLS[n % 3], [long_name(n)], [long_name(-n - 1)]) for n in range(900)],
+    "all pools in turn": [record(n, NAMES[n % 3], [long_name(n)], [long_name(-n - 1)]) for n in range(900)],
+    "seeds": [seeds(n, "chess", [long_name(1_000 * n + i) for i in range(1_000)]) for n in range(5)],
 }
 
 
+@pytest.mark.parametrize("asked", [False, True], ids=["", "receipts"])
 @pytest.mark.parametrize("records", LOGS.values(), ids=LOGS.keys())
-def test_bounds_of_a_batch(records: list[Record]) -> None:
+def test_bounds_of_a_batch(records: list[Record], asked: bool) -> None:
+    hold_to_bounds(records, asked, POOLS)
+
+
+def hold_to_bounds(records: list[Record], asked: bool, pools: Pools) -> None:
     store = MemoryStore()
-    partition = new_partition(store)
+    partition = new_partition(store, pools)
     taken = 0
+    if asked:
+        records = [replace(record, headers=RECEIPT) for record in records]
     for batch in partition.cut(0, records, len(records), 5_000):
         change = play(store, partition, batch)
         rows = sum(
@@ -282,39 +404,80 @@ def test_bounds_of_a_batch(records: list[Record]) -> None:
         )
         store.apply(change)
         assert rows <= BATCH_ROWS
-        assert store.bytes_of_last_apply <= BATCH_BYTES
+        assert store.bytes_of_last_apply <= BATCH_BYTES or len(batch.records) == 1
         taken += batch.applied
     assert taken == len(records)
+    assert len(store.content.get(KEYS.receipts, {})) == (len(records) if asked else 0)
 
 
-class Second(Elo, frozen=True, kw_only=True):
-    """A shadow."""
+def test_receipts_of_what_is_not_applied_are_bounded_too() -> None:
+    """A dead letter's detail may name what is wrong at length."""
+    twice = record(0, "chess", [long_name(1)], [long_name(1)]).value
+    records = [Record(n, 0, b"chess", twice, RECEIPT) for n in range(5_000)]
+    store = MemoryStore()
+    partition = new_partition(store)
+    taken = 0
+    for batch in partition.cut(0, records, 5_000, 5_000):
+        store.apply(play(store, partition, batch))
+        assert store.bytes_of_last_apply <= BATCH_BYTES
+        taken += len(batch.letters)
+    assert taken == len(store.content[KEYS.receipts]) == 5_000
 
-    name: ClassVar[str] = "second"
+
+def test_receipts_are_the_last_ones() -> None:
+    records = [Record(n, 0, None, None, RECEIPT) for n in range(12_000)]
+    store = MemoryStore()
+    partition = new_partition(store)
+    for batch in partition.cut(0, records, 12_000, 5_000):
+        store.apply(play(store, partition, batch))
+    assert list(map(int, store.content[KEYS.receipts])) == list(range(2_001, 12_001))
 
 
-class Third(Elo, frozen=True, kw_only=True):
-    """Another."""
-
-    name: ClassVar[str] = "third"
+SHADOWED = parse_pools('[[pools."*".shadows]]\nsystem = "glicko2"\nparameters.tau = 0.7', "pools.toml")
+ALONE = Pools()
 
 
 def test_shadows_are_bounded_and_stored_alike() -> None:
     records = LOGS["two new players a match"][:1_000]
-
-    def shadowed(name: str) -> Pool:
-        return replace(configured(name), systems=(Elo(), Second(k=10), Third()))
-
-    with patch.object(module, "configured", shadowed):
-        test_bounds_of_a_batch(records)
-        store = straight(records[:50], 50)
-    alone = straight(records[:50], 50)
+    hold_to_bounds(records, True, SHADOWED)
+    store, alone = straight(records[:50], 50, SHADOWED), straight(records[:50], 50, ALONE)
     for key, content in alone.content.items():
         if "/rows/" in key or "/board/" in key:
             assert store.content[key] == content
-            assert store.content[key.replace("elo", "third")] == content
-            assert store.content[key.replace("elo", "second")] != content
-    assert set(store.content[KEYS.learned]) == {b"chess/elo", b"chess/second", b"chess/third"}
+            assert store.content[key.replace("elo", "glicko2")].keys() == content.keys()
+            assert store.content[key.replace("elo", "glicko2")] != content
+    assert set(store.content[KEYS.learned]) == {b"chess/elo", b"chess/glicko2"}
+
+
+def test_a_shadow_that_was_taken_away_is_marked_and_stays_so() -> None:
+    records = [record(n, pool, ["ann"], ["bob"]) for n, pool in enumerate(("chess", "go", "chess", "go", "chess"))]
+    store = straight(records[:2], 2, SHADOWED)
+    prints = store.content[KEYS.fingerprints]
+    assert json.loads(prints[b"chess/glicko2"])["tau"] == 0.7
+    before = {key: dict(found) for key, found in store.content.items() if key.endswith("/glicko2")}
+    go_on(store, 2, records[2:3], 3, ALONE)
+    # With the next batch of its own pool: nothing of the other one was left out yet.
+    assert prints[b"chess/glicko2"] == DROPPED.encode()
+    assert json.loads(prints[b"go/glicko2"])["tau"] == 0.7
+    assert {key: found for key, found in store.content.items() if key.endswith("/glicko2")} == before
+    assert ALONE.conflicts(store.load().fingerprints) == []
+    (line,) = SHADOWED.conflicts(store.load().fingerprints)
+    assert "'chess'" in line
+    assert "'glicko2' was taken away for a while" in line
+    go_on(store, 3, records[3:], 5, ALONE)
+    assert {prints[b"chess/glicko2"], prints[b"go/glicko2"]} == {DROPPED.encode()}
+    assert len(SHADOWED.conflicts(store.load().fingerprints)) == 2
+    assert {key: found for key, found in store.content.items() if key.endswith("/glicko2")} == before
+
+
+def test_a_batch_that_was_lost_marks_again() -> None:
+    store = straight([record(0, "chess", ["ann"], ["bob"])], 1, SHADOWED)
+    partition = new_partition(store, ALONE)
+    more = [record(1, "chess", ["ann"], ["bob"])]
+    (batch,) = partition.cut(1, more, 2, 10)
+    play(store, partition, batch)
+    go_on(store, 1, more, 2, ALONE)
+    assert store.content[KEYS.fingerprints][b"chess/glicko2"] == DROPPED.encode()
 
 
 def test_a_batch_is_filled() -> None:

@@ -113,6 +113,7 @@ FAULTS: dict[Check, str] = {
     checks.views_change_nothing: "exposed",
     checks.half_a_match_moves_less: "weightless",
     checks.state_survives_the_store: "hidden",
+    checks.seeds_are_shown_as_given: "forgetful",
     checks.other_shapes_are_refused: "polite",
     checks.better_places_never_cost: "upside down",
     checks.better_margins_never_cost: "big wins cost",
@@ -150,6 +151,10 @@ class Faulty(Elo, frozen=True, kw_only=True):
         elif fault == "hidden":
             skills[matches.player[0], 0] += self.remembered.get(id(self), 0.0)
             self.remembered[id(self)] = 1.0
+
+    def seeded(self, rating: Floats, deviation: Floats, pool: Floats) -> Floats:
+        # The error of a rating is measured from the pool's level, which is not zero for long.
+        return super().seeded(rating, deviation, self.opening() if self.fault == "forgetful" else pool)
 
     def view(self, skills: Floats, pool: Floats, rest: Floats) -> tuple[Floats, Floats]:
         rating, deviation = super().view(skills, pool, rest)

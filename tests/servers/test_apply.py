@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 import redis
@@ -70,6 +70,7 @@ def dump(client: redis.Redis, keys: Keys) -> dict[bytes, object]:
         b"hash": client.hgetall,
         b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
         b"string": client.get,
+        b"stream": client.xrange,
     }
     for key in client.scan_iter(match=f"{{{keys.installation}/*", count=1000):
         found[key] = readers[client.type(key)](key)
@@ -98,7 +99,7 @@ def test_a_change_is_all_there(redis_server: ValkeyServer, plain: redis.Redis, k
     assert applied(redis_server.url, keys, following) == [Applied()]
     assert not plain.exists(keys.seen)
     assert plain.hgetall(keys.state) == {
-        b"position": b"9", b"layout": b"1", b"torn": b"", b"partitions": b"4", b"count/applied": b"8",
+        b"position": b"9", b"layout": LAYOUT.encode(), b"torn": b"", b"partitions": b"4", b"count/applied": b"8",
     }  # fmt: skip
 
 
@@ -157,8 +158,8 @@ def test_what_an_operator_decides_is_refused(redis_server: ValkeyServer, plain: 
         assert isinstance(answer, Refused)
         return answer
 
-    plain.hset(keys.state, "layout", "2")
-    assert refused() == Refused("layout", "2")
+    plain.hset(keys.state, "layout", "1")
+    assert refused() == Refused("layout", "1")
     # A torn mark weighs more than a layout, another generation more than both.
     plain.hset(keys.state, "torn", "8")
     assert refused() == Refused("torn", "8")
@@ -198,7 +199,34 @@ def test_fingerprints_belong_to_a_pool_and_a_system(redis_server: ValkeyServer, 
     }  # fmt: skip
 
 
-HASH, ZSET = 4, 5
+def test_streams_are_capped_and_go_on(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys) -> None:
+    def batch(start: int | None, *entries: Argument) -> Change:
+        end = (start or 0) + 100
+        streams = (
+            Section(keys.receipts, "XADD", entries),
+            Section(keys.changes, "XADD", (2, end, f"to {end}")),
+        )
+        return change(keys, start, end, sections=streams)
+
+    def entries(key: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        return cast("list[tuple[bytes, dict[bytes, bytes]]]", plain.xrange(key))
+
+    url = redis_server.url
+    assert applied(url, keys, batch(None, 3, 7, b"\x00\xff", 3, 8, "", 3, 100, "c")) == [Applied()]
+    assert entries(keys.receipts) == [
+        (b"7-0", {b"v": b"\x00\xff"}), (b"8-0", {b"v": b""}), (b"100-0", {b"v": b"c"}),
+    ]  # fmt: skip
+    # To the entry exactly, or what is kept would hang on the server's nodes.
+    assert applied(url, keys, batch(100, 3, 101, "d", 3, 102, "e"), batch(200, 3, 300, "f")) == [Applied()] * 2
+    assert [name for name, _ in entries(keys.receipts)] == [b"101-0", b"102-0", b"300-0"]
+    assert entries(keys.changes) == [(b"200-0", {b"v": b"to 200"}), (b"300-0", {b"v": b"to 300"})]
+    most = [item for number in range(301, 8_301) for item in (10_000, number, str(number))]
+    one = change(keys, 300, 9_000, sections=(Section(keys.receipts, "XADD", most),))
+    assert applied(url, keys, one) == [Applied()]
+    assert plain.xlen(keys.receipts) == 8_003
+
+
+HASH, ZSET, STREAM, NEW_STREAM = 4, 5, 6, 7
 BAD: dict[str, list[Argument]] = {
     "position is no number": [LAYOUT, "1", "7", "9x", 0, 0],
     "position is empty": [LAYOUT, "1", "7", "", 0, 0],
@@ -212,7 +240,7 @@ BAD: dict[str, list[Argument]] = {
     "count is not a number": [LAYOUT, "1", "7", 9, "nan", 0],
     "more fingerprints than there are": [LAYOUT, "1", "7", 9, 2, "a/b", "f", 0],
     "more state than there is": [LAYOUT, "1", "7", 9, 0, 2, "a", "b", "c"],
-    "key is not declared": [LAYOUT, "1", "7", 9, 0, 0, 7, "HSET", 1, "a", "b"],
+    "key is not declared": [LAYOUT, "1", "7", 9, 0, 0, 8, "HSET", 1, "a", "b"],
     "key is no number": [LAYOUT, "1", "7", 9, 0, 0, "x", "HSET", 1, "a", "b"],
     "key is live": [LAYOUT, "1", "7", 9, 0, 0, 1, "HSET", 1, "a", "b"],
     "key is the state": [LAYOUT, "1", "7", 9, 0, 0, 2, "HSET", 1, "position", "99"],
@@ -226,6 +254,21 @@ BAD: dict[str, list[Argument]] = {
     "a board taken for a hash": [LAYOUT, "1", "7", 9, 0, 0, ZSET, "HSET", 1, "a", "1"],
     "a board taken for a hash to delete from": [LAYOUT, "1", "7", 9, 0, 0, ZSET, "HDEL", 1, "a"],
     "the second section": [LAYOUT, "1", "7", 9, 0, 0, HASH, "HSET", 1, "a", "b", ZSET, "ZADD", 1, "x", "a"],
+    "a stream taken for a hash": [LAYOUT, "1", "7", 9, 0, 0, STREAM, "HSET", 1, "a", "b"],
+    "a hash taken for a stream": [LAYOUT, "1", "7", 9, 0, 0, HASH, "XADD", 1, 5, 9, "x"],
+    "two thirds of an entry": [LAYOUT, "1", "7", 9, 0, 0, STREAM, "XADD", 1, 5, 9],
+    "an entry with more": [LAYOUT, "1", "7", 9, 0, 0, STREAM, "XADD", 1, 5, 9, "x", 10],
+    "an entry twice": [LAYOUT, "1", "7", 9, 0, 0, STREAM, "XADD", 2, 5, 9, "x", 5, 9, "y"],
+    "entries out of order": [LAYOUT, "1", "7", 9, 0, 0, NEW_STREAM, "XADD", 2, 5, 9, "x", 5, 8, "y"],
+    "the second stream": [LAYOUT, "1", "7", 9, 0, 0, NEW_STREAM, "XADD", 1, 5, 9, "x", STREAM, "XADD", 1, 5, 7, "x"],
+    **{
+        f"id {number!r}": [LAYOUT, "1", "7", 9, 0, 0, HASH, "HSET", 1, "a", "b", STREAM, "XADD", 1, 5, number, "y"]
+        for number in ("0", "3", "7", "", "x", "-1", "10-1", "*", "9.5", "1e3", "inf", "10 ", "9" * 16, "9" * 30)
+    },
+    **{
+        f"keeping {most!r}": [LAYOUT, "1", "7", 9, 0, 0, NEW_STREAM, "XADD", 1, most, 9, "x"]
+        for most in ("0", "", "x", "-1", "~", "1.5", "1e3", "9" * 16, "9" * 30)
+    },
     **{
         f"score {score!r}": [LAYOUT, "1", "7", 9, 1, "go/elo", "f", 0, ZSET, "ZADD", 2, "1", "ann", score, "bob"]
         for score in ("nan", "-nan", "inf", "-inf", "1e400", "", "x", " 1", "1 ", "0x10", "1,5", "1f", "--1", "1\0")
@@ -237,9 +280,11 @@ BAD: dict[str, list[Argument]] = {
 def test_a_wrong_call_writes_nothing(
     redis_server: ValkeyServer, plain: redis.Redis, keys: Keys, arguments: list[Argument]
 ) -> None:
-    applied(redis_server.url, keys, change(keys, None, 7))
+    first = change(keys, None, 7)
+    sections = (*first.sections, Section(keys.receipts, "XADD", (5, 3, "x", 5, 7, "y")))
+    applied(redis_server.url, keys, replace(first, sections=sections))
     before = dump(plain, keys)
-    more = (keys.rows("chess", "elo"), keys.board("chess", "elo"))
+    more = (keys.rows("chess", "elo"), keys.board("chess", "elo"), keys.receipts, keys.changes)
     with pytest.raises(StoreUnavailable, match="INVALID"):
         on(redis_server.url, raw(keys, *arguments, more=more))
     assert dump(plain, keys) == before

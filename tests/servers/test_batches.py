@@ -13,7 +13,8 @@ import pytest
 
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.ingesting import Ingesting
-from tests.made_up import mixture, unique_name
+from tests.made_up import RECEIPT, football, mixture, unique_name
+from tests.oracle import Rules, top
 from tests.replay import Replay, Unique, begin, expect
 from tests.topics import producer, write
 
@@ -49,6 +50,32 @@ def test_batch_and_consumers_do_not_matter(
             for one in processes:
                 one.wait_ready(lambda said: said["ready"] and len(said["partitions"]) in (1, 2))
     here.check()
+
+
+def test_football_under_two_systems(
+    kafka: KafkaServer, valkey: ValkeyServer, data: Path, unique: Unique, tmp_path: Path
+) -> None:
+    """By a pools file: Glicko-2 decides, Elo shadows it, both boards by rating less two deviations."""
+    pools = tmp_path / "pools.toml"
+    pools.write_text(
+        """
+        [pools."foot*"]
+        profile = "arena"
+        [[pools."foot*".shadows]]
+        system = "elo"
+        """
+    )
+    items = [one._replace(headers=RECEIPT if number % 20 == 0 else ()) for number, one in enumerate(football(data))]
+    log = begin(kafka.bootstrap, valkey.url, unique, tmp_path, 2, items)
+    here = log.configured(pools, lambda pool: Rules(("glicko2", "elo"), 2.0))
+    (pool,) = (state.pools["football"] for state in here.expected.values() if state.pools)
+    print(top(pool))  # noqa: T201  # for a reader to judge
+    assert pool.tables.keys() == {"glicko2", "elo"}
+    # A board of Elo by deviations must not hang on where the log was cut.
+    for again, batch in ((here, 5_000), (here.elsewhere(), 377)):
+        with again.ingest(batch=batch) as ingest:
+            again.wait(ingest)
+        again.check()
 
 
 def test_transactions_that_were_aborted_leave_nothing_but_gaps(

@@ -15,10 +15,10 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 
 from service.store.layout import Keys
 from standings.embedded import KafkaServer, ValkeyServer
-from tests.ingesting import Ingesting
+from tests.ingesting import DEADLINE_S, Ingesting
 from tests.made_up import POOLS, mixture
-from tests.oracle import partition_of
-from tests.replay import Replay, Unique, begin
+from tests.oracle import Rules, built_in, partition_of
+from tests.replay import Replay, Unique, begin, expect
 from tests.topics import admin, make, produce, remove_topic
 
 PARTITIONS = 3
@@ -101,6 +101,57 @@ def test_damaged_partition_stops_alone(
             ingest = stack.enter_context(here.ingest())
         others_go_on(here, ingest)
         assert reason in stopped(ingest, STOPPED)
+
+
+def refused(here: Replay) -> str:
+    """Ingest ends at once by the user's mistake, and has written nothing; answers what it says."""
+    before = {number: dump(here, number) for number in range(PARTITIONS)}
+    with here.ingest() as ingest:
+        assert ingest.process is not None
+        assert ingest.process.wait(DEADLINE_S) == 2
+        *_, said = ingest.said().splitlines()
+    assert {number: dump(here, number) for number in range(PARTITIONS)} == before
+    return said
+
+
+def test_changed_parameters_are_refused_until_they_are_restored(here: Replay, tmp_path: Path) -> None:
+    pools = tmp_path / "pools.toml"
+    with here.ingest() as ingest:
+        here.wait(ingest)
+    longer = here.longer(mixture(36, 300, PARTITIONS))
+    pools.write_text(f'[pools."{POOLS[0]}"]\nparameters.k = 24\n')
+    said = refused(replace(longer, pools=pools))
+    assert f"pool '{POOLS[0]}' (section '{POOLS[0]}'): 'elo' was rated with k = 32.0 (now 24.0): restore that" in said
+    pools.write_text(f'[pools."{POOLS[0]}"]\nparameters.k = 32\nprovisional.matches = 3\n')
+    restored = replace(longer, pools=pools)
+    with restored.ingest() as ingest:
+        restored.wait(ingest)
+    restored.check()
+
+
+def test_a_shadow_that_was_taken_away_does_not_come_back(here: Replay, tmp_path: Path) -> None:
+    pools = tmp_path / "pools.toml"
+    pools.write_text(f'[pools."{POOLS[0]}"]\nshadows = [{{system = "glicko2"}}]\n')
+
+    def rules(pool: str) -> Rules:
+        return Rules(("elo", "glicko2"), 0.0) if pool == POOLS[0] else built_in(pool)
+
+    shadowed = replace(here, pools=pools, configuration=rules, expected=expect(here.log, configuration=rules))
+    with shadowed.ingest() as ingest:
+        shadowed.wait(ingest)
+    shadowed.check()
+    # Without it, and with nothing new of its pool, nothing is lost yet.
+    for one in (here, shadowed):
+        with one.ingest() as ingest:
+            ingest.wait_ready(lambda said: said["ready"])
+    longer = here.longer(mixture(35, 300, PARTITIONS))
+    with longer.ingest() as ingest:
+        longer.wait(ingest)
+    said = refused(replace(longer, pools=pools))
+    assert f"pool '{POOLS[0]}'" in said
+    assert "'glicko2' was taken away for a while and lacks matches: leave it out" in said
+    with longer.ingest() as ingest:
+        ingest.wait_ready(lambda said: said["ready"])
 
 
 @pytest.mark.parametrize(

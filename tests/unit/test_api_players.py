@@ -8,12 +8,12 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
-from service.api.inputs import now
+from service.api import inputs
 from service.ratings.elo import Elo
 from service.store import board
 from service.store.rows import unpack_learned, unpack_rows
 from standings.embedded import ValkeyServer
-from tests.api import serving
+from tests.api import Clock, serving
 from tests.league import AT, duel, newcomers, tie
 
 Unique = Callable[[str], str]
@@ -44,11 +44,10 @@ NAMES = [
 ]
 
 
-def test_every_number_of_a_player(valkey: ValkeyServer, unique: Unique) -> None:
+def test_every_number_of_a_player(valkey: ValkeyServer, unique: Unique, monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
         async with serving(valkey.url, unique("players")) as (league, ask):
-            moment = datetime(2026, 12, 1, tzinfo=UTC)
-            ask.app.dependency_overrides[now] = lambda: moment
+            monkeypatch.setattr(inputs, "datetime", Clock(datetime(2026, 12, 1, tzinfo=UTC)))
             await league.play(
                 duel("chess", "ann", "bob"),
                 tie("chess", [["ann"], ["cid"]]),
@@ -181,7 +180,7 @@ def test_deviation_grows_to_as_of_and_value_does_not(
             await league.play(duel("chess", "ann", "bob"))
             for days, deviation, interval in ((0, 10.0, [1, 1]), (2.5, 12.5, [1, 2]), (-1, 10.0, [1, 1])):
                 moment = played + timedelta(days=days)
-                ask.app.dependency_overrides[now] = lambda moment=moment: moment
+                monkeypatch.setattr(inputs, "datetime", Clock(moment))
                 body = await ask.read("/v1/pools/chess/players/ann")
                 assert body["deviation"] == deviation
                 assert datetime.fromisoformat(body["as_of"]) == moment

@@ -64,6 +64,7 @@ def test_one_pool(valkey: ValkeyServer, unique: Unique) -> None:
             assert body == {
                 "pool": "chess",
                 "profile": "ladder",
+                "pattern": "*",
                 "systems": [
                     {
                         "system": "elo",
@@ -80,7 +81,7 @@ def test_one_pool(valkey: ValkeyServer, unique: Unique) -> None:
                     }
                 ],
                 "order": "rating",
-                "provisional": 10,
+                "provisional": {"matches": 10, "deviation": None},
                 "matches": 2,
                 "players": 3,
                 "last_match_at": "2026-11-18T21:04:11.250000Z",
@@ -123,12 +124,12 @@ def test_a_larger_topic_after_a_fresh_start_is_noticed(valkey: ValkeyServer, uni
     async def run() -> None:
         nonlocal seconds
         async with serving(valkey.url, installation, partitions=4) as (league, ask):
-            ask.app.state.partitions._clock = lambda: seconds
+            ask.app.state.parts.partitions._clock = lambda: seconds
             assert (await ask.read("/v1/pools"))["pools"] == []
             await league.owners[3].play([])
             seconds = 4.9
-            assert await ask.app.state.partitions.count() == 0
+            assert await ask.app.state.parts.partitions.count() == 0
             seconds = 5.0
-            assert await ask.app.state.partitions.count() == 4
+            assert await ask.app.state.parts.partitions.count() == 4
 
     asyncio.run(run())

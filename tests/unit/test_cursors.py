@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.cursors import BoardCursor, decode_pool, encode_pool
-from service.match import is_slug
+from service.fields import is_slug
 from service.problems import Problem
 
 

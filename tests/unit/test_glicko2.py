@@ -293,6 +293,7 @@ def test_the_oracle_has_the_same_bits(given: dict[str, float]) -> None:
     sums = [0.0] * len(table.scores)
     for match in matches:
         read = oracle_match.read(msgspec.json.encode(match))
+        assert isinstance(read, oracle_match.Match)
         oracle_glicko2.rate(read, rows, [], Scores(sums), **given)
         for name in (name for side in read.sides for name in side):
             rows[name][3] = max(read.at, rows[name][3]) if rows[name][0] else read.at

@@ -12,6 +12,8 @@ import pytest
 from consumers.judge import Judge, Verdicts, anchor_of
 from consumers.seen import SeenIds
 from service.match import MOST_AHEAD_MS, RECORD_BYTES, decode, encode
+from service.pool_file import parse_pools
+from service.pools import Pools
 from service.problems import PROBLEMS, Problem
 
 NOW = 1_795_219_200_000
@@ -28,6 +30,7 @@ class Made:
     value: bytes | None
     key: bytes | None = b"chess"
     timestamp: int = NOW
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 def value(**changed: Any) -> bytes:
@@ -40,12 +43,17 @@ def value(**changed: Any) -> bytes:
     return json.dumps(match | changed).encode()
 
 
+def seed(**changed: Any) -> bytes:
+    fields = {"type": "seed", "id": "s-1", "pool": "chess", "at": NOW, "system": "elo"}
+    return json.dumps(fields | {"players": [{"player": "ann", "rating": 1800}]} | changed).encode()
+
+
 GOOD = Made(0, value())
 CROWD = [{"players": [str(number)], "rank": 1} for number in range(5_001)]
 
 
-def judge(*records: Made, window: int = 100, seen: SeenIds | None = None) -> Verdicts:
-    judging = Judge(HERE, lambda pool: 5 if pool.startswith(ELSEWHERE) else HERE)
+def judge(*records: Made, window: int = 100, seen: SeenIds | None = None, pools: Pools | None = None) -> Verdicts:
+    judging = Judge(HERE, lambda pool: 5 if pool.startswith(ELSEWHERE) else HERE, pools or Pools())
     return judging.judge(records, SeenIds(window, {}) if seen is None else seen)
 
 
@@ -114,6 +122,16 @@ def json_of(record: Made) -> dict[str, Any]:
         (Made(0, value(pool="blitz")), "wrong_key"),
         (Made(0, value(pool="blitz"), key=b"blitz"), "match"),
         (Made(0, value(pool=ELSEWHERE), key=b"go"), "wrong_partition"),
+        (Made(0, value(type="seed")), "invalid_match"),
+        (Made(0, seed()), "match"),
+        (Made(0, seed(type="match")), "invalid_match"),
+        (Made(0, seed(players=[])), "invalid_match"),
+        (Made(0, seed(at=NOW + MOST_AHEAD_MS + 1)), "invalid_match"),
+        (Made(0, seed(system="glicko2")), "unknown_name"),
+        (Made(0, seed(system="Elo")), "unknown_name"),
+        (Made(0, seed(pool="arena"), key=b"arena"), "unknown_name"),
+        (Made(0, seed(pool="arena", system="glicko2"), key=b"arena"), "match"),
+        (Made(0, seed(pool="blitz")), "wrong_key"),
     ],
 )
 def test_reasons(record: Made, expected: str) -> None:
@@ -134,6 +152,8 @@ def test_reasons(record: Made, expected: str) -> None:
         (Made(0, value(pool="go"), key=b"chess"), "wrong_key"),
         (Made(0, value(pool="blitz", at=NOW + 2 * MOST_AHEAD_MS)), "wrong_key"),
         (Made(0, value(sides=CROWD, at=NOW + 2 * MOST_AHEAD_MS)), "invalid_match"),
+        (Made(0, seed(system="glicko2", at=NOW + 2 * MOST_AHEAD_MS)), "invalid_match"),
+        (Made(0, seed(system="glicko2"), key=b"blitz"), "wrong_key"),
     ],
 )
 def test_the_first_reason_counts(record: Made, first: str) -> None:
@@ -179,6 +199,51 @@ def test_a_dead_letter_uses_up_no_id() -> None:
     ]  # fmt: skip
 
 
+def test_seeds_and_matches_share_their_ids() -> None:
+    records = [GOOD, Made(0, seed(id="m-1")), Made(0, seed()), Made(0, seed()), Made(0, value(id="s-1"))]
+    assert outcomes(judge(*numbered(records))) == ["match", "id_reused", "match", "duplicate", "id_reused"]
+    spelled = [
+        seed(at="2026-11-21", note=1),
+        seed(players=[{"rating": 1800.0, "player": "ann", "deviation": None}]),
+        seed(players=[{"player": "ann", "rating": 1800.5}]),
+        seed(players=[{"player": "ann", "rating": 1800, "deviation": 350}]),
+    ]
+    again = judge(*numbered([Made(0, seed()), *(Made(0, text) for text in spelled)]))
+    assert outcomes(again) == ["match", "duplicate", "duplicate", "id_reused", "id_reused"]
+
+
+def test_the_pools_configuration_decides_what_is_taken() -> None:
+    pools = parse_pools(
+        """
+        [pools.chess]
+        most_sides = 3
+        most_players = 2
+        shadows = [{system = "glicko2"}]
+        """,
+        "pools.toml",
+    )
+
+    def found(text: bytes) -> str:
+        (outcome,) = judge(Made(0, text), pools=pools).found
+        return outcome.detail if isinstance(outcome, Problem) else "taken"
+
+    def sides(count: int, players: int) -> bytes:
+        return value(sides=[{"players": [f"{s}/{p}" for p in range(players)], "rank": 1} for s in range(count)])
+
+    assert found(sides(3, 2)) == "taken"
+    assert found(sides(4, 1)) == "sides: the pool takes at most 3 sides, not 4"
+    assert found(sides(2, 3)) == "sides: the pool takes at most 2 players a side"
+    # Of any system that the pool has, the shadows too.
+    assert found(seed(system="glicko2")) == "taken"
+    assert found(seed(system="x")) == "system: the pool has no 'x', it has elo, glicko2"
+
+
+def test_headers_decide_nothing() -> None:
+    asked = replace(GOOD, headers=[("receipt", b""), ("x", b"\xff")])
+    assert judge(asked).found == judge(GOOD).found
+    assert anchor_of(asked) == anchor_of(GOOD)
+
+
 def test_the_window_counts_offsets() -> None:
     first = replace(GOOD, offset=10)
     for gap, expected in [(1, "duplicate"), (100, "duplicate"), (101, "match")]:
@@ -205,7 +270,7 @@ def test_a_decision_about_a_key_is_remembered_and_bounded() -> None:
         asked.append(pool)
         return HERE
 
-    judging, seen = Judge(HERE, partition_of), SeenIds(10_000, {})
+    judging, seen = Judge(HERE, partition_of, Pools()), SeenIds(10_000, {})
     records = [Made(number, value(id=str(number))) for number in range(50)]
     judging.judge(records, seen)
     assert asked == ["chess"]

@@ -7,9 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from service.fields import EARLIEST_MS, LATEST_MS, is_slug
 from service.match import (
-    EARLIEST_MS,
-    LATEST_MS,
     MOST_AHEAD_MS,
     RECORD_BYTES,
     Match,
@@ -18,7 +17,6 @@ from service.match import (
     checked,
     decode,
     encode,
-    is_slug,
     schema,
 )
 from service.problems import Problem
@@ -37,7 +35,13 @@ def text(**changed: Any) -> str:
 
 
 def read(**changed: Any) -> Match:
-    return decode(text(**changed).encode())
+    return match_in(text(**changed).encode())
+
+
+def match_in(value: bytes) -> Match:
+    found = decode(value)
+    assert isinstance(found, Match)
+    return found
 
 
 def refused(value: bytes | None) -> tuple[str, str]:
@@ -187,7 +191,7 @@ def test_other_times_are_refused(at: Any) -> None:
             [0, 0.0, -0.0, -1, 1000.0000000000001, 1001, 1e308, "1", True],
         ),
         ("home", [0, 1, None], [-1, 2, 19_999, 20_000, 10**30, 1.0, 0.5, "0", True]),
-        ("type", ["match"], ["vote", "", "Match", 1, None, "x" * 10_000]),
+        ("type", ["match"], ["vote", "", "Match", "Seed", "seeds", 1, None, "x" * 10_000]),
         ("tags", [[], ["a"] * 16], [["a"] * 17, None, "a", {}]),
     ],
 )
@@ -346,6 +350,20 @@ def test_bytes_of_a_match() -> None:
     assert b'"weight":1.0' in encode(read(weight=1))
 
 
+def test_what_says_it_is_a_seed_is_read_as_one() -> None:
+    """And is told what a seed lacks, not what a match lacks."""
+    assert wrong(type="seed") == "system"
+    # The last of equal keys counts, and each must be of its kind.
+    seed = '{"type": "seed", "id": "1", "pool": "chess", "at": 0, "system": "elo", "players": []}'
+    assert refused(seed.encode()) == ("invalid_match", "players")
+    assert refused(seed.replace('"elo"', '"elo", "type": "match"').encode()) == ("invalid_match", "type")
+    assert refused(seed.replace('"elo"', '"elo", "type": 1').encode()) == ("invalid_match", "type")
+    assert refused((text()[:-1] + ', "type": "seed"}').encode()) == ("invalid_match", "system")
+    with pytest.raises(Problem, match="type: Invalid type 'vote'") as caught:
+        read(type="vote")
+    assert caught.value.errors[0].remedy == "'match' or 'seed'"
+
+
 def test_schema_states_the_bounds() -> None:
     definitions = schema()["$defs"]
     match, one = definitions["Match"], definitions["Side"]
@@ -364,6 +382,16 @@ def test_schema_states_the_bounds() -> None:
     assert match["properties"]["type"]["enum"] == ["match"]
     assert "additionalProperties" not in match
     assert json.dumps(schema())
+    assert schema()["anyOf"] == [{"$ref": "#/$defs/Match"}, {"$ref": "#/$defs/Seed"}]
+    seed, seeded = definitions["Seed"], definitions["SeededPlayer"]
+    assert seed["required"] == ["type", "id", "pool", "at", "system", "players"]
+    assert seed["properties"]["type"] == {"enum": ["seed"]}
+    assert {key: seed["properties"]["players"][key] for key in ("minItems", "maxItems")} == {
+        "minItems": 1,
+        "maxItems": 1_000,
+    }
+    assert seeded["required"] == ["player", "rating"]
+    assert seeded["properties"]["rating"] == {"type": "number", "minimum": -1e9, "maximum": 1e9}
 
 
 def test_what_breaks_off_after_a_wrong_field_is_malformed() -> None:

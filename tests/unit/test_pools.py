@@ -1,0 +1,192 @@
+"""Pools: which configuration is in force, what its fingerprint says, and which changes are conflicts."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from service.match import Side
+from service.pool_file import parse_pools
+from service.pools import DROPPED, Pool, Pools, Provisional
+from service.ratings import create
+
+STORED = parse_pools(
+    """
+    [pools."chess.*"]
+    parameters.k = 24
+    shadows = [{system = "glicko2"}]
+    """,
+    "pools.toml",
+)
+
+
+def prints(pools: Pools, *names: str) -> dict[str, str]:
+    return {field: value for name in names for field, value in pools.configured(name).fingerprints().items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "profile", "system", "order"),
+    [
+        ("arena", "arena", "glicko2", "rating - 2 * deviation"),
+        ("arena.models", "arena", "glicko2", "rating - 2 * deviation"),
+        ("arena.", "arena", "glicko2", "rating - 2 * deviation"),
+        ("arena-2026", "ladder", "elo", "rating"),
+        ("Arena", "ladder", "elo", "rating"),
+        ("my.arena", "ladder", "elo", "rating"),
+        ("chess", "ladder", "elo", "rating"),
+    ],
+)
+def test_built_in_profiles(name: str, profile: str, system: str, order: str) -> None:
+    pool = Pools().configured(name)
+    assert (pool.name, pool.profile, pool.live.name, pool.order) == (name, profile, system, order)
+    assert len(pool.systems) == 1
+
+
+def test_the_first_section_that_matches_decides() -> None:
+    text = """
+    [pools."chess.blitz"]
+    parameters.k = 10
+    [pools."chess.[bx]*"]
+    parameters.k = 20
+    [pools."che?s.*"]
+    parameters.k = 30
+    [pools."arena.?"]
+    """
+    pools = parse_pools(text, "pools.toml")
+
+    def k(name: str) -> object:
+        return getattr(pools.configured(name).live, "k", None)
+
+    assert [k(name) for name in ("chess.blitz", "chess.bullet", "chess.x", "chess.slow", "chess", "CHESS.x")] == [
+        10.0, 20.0, 20.0, 30.0, 32.0, 32.0,
+    ]  # fmt: skip
+    # A section follows the profile that it names, a ladder by default, and not the one of its pools' names.
+    assert (k("arena.x"), k("arena.xy")) == (32.0, None)
+    assert pools.configured("chess.x").pattern == "chess.[bx]*"
+
+
+def test_configurations_are_kept_and_bounded() -> None:
+    pools = Pools()
+    assert pools.configured("chess") is pools.configured("chess")
+    for number in range(5_000):
+        pools.configured(str(number))
+    assert pools.configured.cache_info().currsize == 4_096
+
+
+def test_a_fingerprint_is_everything_that_decides() -> None:
+    pool = STORED.configured("chess.blitz")
+    decided = json.loads(pool.fingerprint(pool.live))
+    assert decided == {
+        "rules": 2, "window": 1_000_000, "system": "elo", "revision": 1, "k": 24.0, "scale": 400.0, "start": 1500.0,
+        "deviation": 350.0, "home": 0.0, "margin": 0.0, "deviations": 0.0, "most_sides": 20_000, "most_players": 100,
+    }  # fmt: skip
+    assert list(pool.fingerprints()) == ["chess.blitz/elo", "chess.blitz/glicko2"]
+    # Who is provisional is decided when it is asked, and what the section is called matters to nobody.
+    same = replace(pool, provisional=Provisional(3, 50.0), pattern="*", profile="arena")
+    assert same.fingerprints() == pool.fingerprints()
+    others = [replace(pool, deviations=1.0), replace(pool, most_sides=5), replace(pool, most_players=5)]
+    assert len({one.fingerprint(pool.live) for one in [pool, *others]}) == 4
+
+
+def test_what_is_configured_as_it_is_stored_is_no_conflict() -> None:
+    assert Pools().conflicts({}) == []
+    assert STORED.conflicts(prints(STORED, "chess.blitz", "go", "arena")) == []
+    # A shadow that is new starts cold; one that is taken away ends; live and shadow may change places.
+    assert STORED.conflicts({"chess.x/elo": prints(STORED, "chess.x")["chess.x/elo"]}) == []
+    without = parse_pools('pools."chess.*".parameters.k = 24', "pools.toml")
+    assert without.conflicts(prints(STORED, "chess.x")) == []
+    promoted = parse_pools(
+        """
+        [pools."chess.*"]
+        system = "glicko2"
+        shadows = [{system = "elo", parameters = {k = 24}}]
+        """,
+        "pools.toml",
+    )
+    assert promoted.conflicts(prints(STORED, "chess.x")) == []
+
+
+def test_conflicts_in_words() -> None:
+    stored = prints(STORED, "chess.blitz", "go")
+    (line,) = Pools().conflicts(stored)
+    assert line == (
+        "pool 'chess.blitz' (section '*'): 'elo' was rated with k = 24.0 (now 32.0): restore that,"
+        " or delete the partition's keys so that it is rated again from the log"
+    )
+    changed = parse_pools(
+        """
+        [pools."*"]
+        deviations = 1
+        most_sides = 8
+        parameters = {k = 24, margin = 0.5}
+        shadows = [{system = "glicko2", parameters = {tau = 0.7}}]
+        """,
+        "pools.toml",
+    )
+    elo, glicko, go = changed.conflicts(stored)
+    assert "k = " not in elo
+    assert "margin = 0.0 (now 0.5), deviations = 0.0 (now 1.0), most_sides = 20000 (now 8)" in elo
+    assert "'glicko2' was rated with tau = 0.5 (now 0.7)" in glicko
+    assert "pool 'go'" in go
+    # Each system of a pool is another pool's business no more.
+    assert len(changed.conflicts({field: text for field, text in stored.items() if "go" in field})) == 1
+
+
+def test_a_live_system_that_would_begin_cold_is_a_conflict() -> None:
+    cold = parse_pools('[pools."*"]\nprofile = "arena"', "pools.toml")
+    (line,) = cold.conflicts(prints(Pools(), "chess"))
+    assert line == (
+        "pool 'chess' (section '*'): rated under 'elo', and 'glicko2' would begin without its matches:"
+        " keep 'elo' as its system and name 'glicko2' among its shadows"
+    )
+
+
+def test_what_was_dropped_stays_out() -> None:
+    stored = {**prints(STORED, "chess.x"), "chess.x/glicko2": DROPPED}
+    assert STORED.conflicts(stored) == [
+        "pool 'chess.x' (section 'chess.*'): 'glicko2' was taken away for a while and lacks matches: leave it out"
+    ]
+    without = parse_pools('pools."chess.*".parameters.k = 24', "pools.toml")
+    assert without.conflicts(stored) == []
+
+
+@pytest.mark.parametrize("text", ["of another age", "3", "[]", "", "{"])
+def test_a_fingerprint_that_cannot_be_read_is_a_conflict(text: str) -> None:
+    (line,) = Pools().conflicts({"chess/elo": text})
+    assert "parameters that this version cannot read" in line
+
+
+def test_pools_take_what_they_are_told() -> None:
+    pool = parse_pools("[pools.chess]\nmost_sides = 3\nmost_players = 2", "pools.toml").configured("chess")
+
+    def sides(count: int, size: int) -> list[Side]:
+        return [Side(tuple(f"{s}/{p}" for p in range(size)), rank=1) for s in range(count)]
+
+    assert pool.refusal(sides(3, 2)) is None
+    assert pool.refusal(sides(4, 2)) == "the pool takes at most 3 sides, not 4"
+    assert pool.refusal(sides(3, 3)) == "the pool takes at most 2 players a side"
+    ladder = Pools().configured("chess")
+    assert ladder.refusal(sides(2, 100)) is None
+    assert ladder.refusal(sides(5_001, 1)) == "elo takes at most 5000 sides, not 5001"
+
+
+def test_places() -> None:
+    elo = create("elo")
+    pool = Pool("x", "ladder", "x", (elo,), 0.0, Provisional())
+    # Rating, belief and variance: what the pool has learned is in no place.
+    skills = np.array([[1600.0, 1630.0, 1600.0], [1500.0, 1500.0, 0.25]])
+    assert pool.places(elo, skills).tolist() == [1600.0, 1500.0]
+    careful = replace(pool, deviations=2.0)
+    assert careful.places(elo, skills).tolist() == [1500.0, 1499.0]
+    assert (careful.order, replace(pool, deviations=0.5).order) == (
+        "rating - 2 * deviation",
+        "rating - 0.5 * deviation",
+    )
+
+
+def test_provisional() -> None:
+    assert [Provisional(10).holds(matches, 1e9) for matches in (9, 10)] == [True, False]
+    rule = Provisional(10, 80.0)
+    assert [rule.holds(10, deviation) for deviation in (80.0, 80.1)] == [False, True]
+    assert rule.holds(9, 1.0)
