@@ -71,7 +71,9 @@ class Writer:
                 with answered():
                     partitions = len(await client.partitions_for(self._topic))
         except TimeoutError as error:
-            raise LogUnavailable(f"Kafka did not answer within {SEND_S:g} s") from error
+            # Kafka's client does not say that there is no such topic; it asks again and again.
+            what = "did not answer" if self._producer is None else f"did not tell of the topic {self._topic!r}"
+            raise LogUnavailable(f"Kafka {what} within {SEND_S:g} s") from error
         futures: list[asyncio.Future[Any]] = []
         failed = False
         with suppress(TimeoutError):

@@ -92,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.parts = parts
     for part in RESOURCES:
-        app.include_router(part.router)
+        app.include_router(part.router, tags=[part.__name__.rpartition(".")[2]])
     app.add_middleware(Observe)
     app.exception_handler(Problem)(_answer_problem)
     app.exception_handler(HTTPException)(_answer_http)

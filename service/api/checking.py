@@ -22,7 +22,8 @@ class _Several(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Kind(msgspec.Struct):
-    matches: msgspec.Raw | None = None
+    # Beside None, msgspec would take nothing but null.
+    matches: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 def read_matches(body: bytes, pools: Pools) -> list[tuple[Match, bytes]]:
@@ -80,7 +81,7 @@ def read_matches(body: bytes, pools: Pools) -> list[tuple[Match, bytes]]:
 def _split(body: bytes) -> tuple[Sequence[bytes], str]:
     """Answer the text of each match, and how a field of the n-th one is called in the body."""
     try:
-        several = msgspec.json.decode(body, type=_Kind).matches is not None
+        several = msgspec.json.decode(body, type=_Kind).matches is not msgspec.UNSET
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # No object at all, or no JSON: the match's own reading says what is wrong.
         several = False

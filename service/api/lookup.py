@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from service.api.answers import AsOf, PositionText, RankIntervals, RatedPlayer
+from service.api.answers import AsOf, PositionText, RankIntervals, RatedPlayer, example
 from service.api.bodies import json_body
 from service.api.inputs import NamedPool, check_player, resource, system_of
 from service.api.live import ReadAfter
@@ -46,7 +46,38 @@ class LookupAnswer(TypedDict):
     as_of: AsOf
 
 
-@router.post("/pools/{pool}/lookup", summary="Several players", response_model=LookupAnswer)
+_EXAMPLE: Final = {
+    "pool": "arena",
+    "system": "glicko2",
+    "total": 1289,
+    "rank_intervals": "exact",
+    "players": [
+        {
+            "rank": 18,
+            "rank_interval": [9, 31],
+            "percentile": 98.7,
+            "player": "meta-llama/Llama-3.1-8B",
+            "rating": 1724.31,
+            "deviation": 41.2,
+            "value": 1641.91,
+            "matches": 412,
+            "provisional": False,
+            "interval": [1643.6, 1805.1],
+            "won": 231,
+            "tied": 40,
+            "lost": 141,
+            "last_match_at": "2026-11-20T21:04:11Z",
+        }
+    ],
+    "unknown": ["ann"],
+    "position": "1-3-184468",
+    "as_of": "2026-11-21T10:00:07Z",
+}
+
+
+@router.post(
+    "/pools/{pool}/lookup", summary="Several players", response_model=LookupAnswer, responses=example(_EXAMPLE)
+)
 async def lookup(
     pool: NamedPool, body: Annotated[Lookup, Depends(json_body(Lookup))], shared: Shared, live: ReadAfter
 ) -> Response:

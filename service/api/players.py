@@ -70,9 +70,9 @@ async def player(
         raise Problem("unknown_player", f"no match of {player!r} was applied in the pool {pool.name!r}")
     (rated,) = rated_players(pool, chosen, page, live.as_of)
     found = PlayerAnswer(
-        **rated,
         pool=pool.name,
         system=chosen.name,
+        **rated,
         rank_intervals="exact" if page.pool_rows.whole else "sample",
         position=str(page.position),
         as_of=live.as_of,

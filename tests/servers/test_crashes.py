@@ -29,7 +29,7 @@ def mixed(kafka: KafkaServer, valkey: ValkeyServer, tmp_path_factory: pytest.Tem
     """A log long enough to be interrupted, with everything in it that can arrive."""
     folder = tmp_path_factory.mktemp("crashes")
     log = begin(kafka.bootstrap, valkey.url, unique_name, folder, PARTITIONS, mixture(1, 8_000, PARTITIONS))
-    reasons = {"invalid_match", "malformed", "null_value", "wrong_key", "wrong_partition", "id_reused"}
+    reasons = {"invalid_match", "malformed", "null_value", "wrong_key", "wrong_partition", "id_reused", "unknown_name"}
     assert log.outcomes == {"applied", "duplicate"} | {f"dead/{reason}" for reason in reasons}
     return log
 

@@ -60,6 +60,7 @@ def _examples(content: Any) -> list[Any]:
 def test_every_operation_says_what_a_client_needs(label: str) -> None:
     operation = OPERATIONS[label]
     assert operation["summary"]
+    assert operation["tags"]
     assert operation["description"]
     for parameter in operation.get("parameters", ()):
         assert parameter.get("description"), f"{parameter['name']} has no description"
