@@ -14,11 +14,11 @@ COPY pyproject.toml ./
 COPY service service
 COPY consumers consumers
 COPY standings standings
-COPY deploy/warm.ndjson ./
+COPY deploy/warm.py ./
 # Compiled here, once, for every processor of this architecture: Numba keys what it keeps by the processor's name, and
 # with the builder's own each other model would compile all of it again at its first match. Elo loses nothing by it.
 RUN /opt/standings/bin/pip install --no-deps --no-build-isolation . \
-    && NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR=/opt/standings/numba /opt/standings/bin/standings evaluate warm.ndjson \
+    && NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR=/opt/standings/numba /opt/standings/bin/python warm.py \
     && /opt/standings/bin/pip uninstall --yes setuptools pip
 
 FROM python:3.11.14-slim-bookworm

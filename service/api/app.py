@@ -39,10 +39,10 @@ from service.store.connection import StoreUnavailable
 from service.store.partitions import Unreadable
 
 RESOURCES: Final = (
-    pools,
     players,
-    lookup,
     leaderboard,
+    pools,
+    lookup,
     predictions,
     changes,
     matches,
@@ -88,11 +88,11 @@ def create_app(settings: Settings) -> FastAPI:
         # A slash more is another player, so no address may stand for another.
         redirect_slashes=False,
         lifespan=lifespan,
-        generate_unique_id_function=lambda route: route.name,
     )
     app.state.parts = parts
     for part in RESOURCES:
-        app.include_router(part.router, tags=[part.__name__.rpartition(".")[2]])
+        # Not by include_router, under which a path is matched three times.
+        app.router.routes += part.router.routes
     app.add_middleware(Observe)
     app.exception_handler(Problem)(_answer_problem)
     app.exception_handler(HTTPException)(_answer_http)

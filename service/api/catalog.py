@@ -18,7 +18,7 @@ from service.api.inputs import resource
 from service.pools import PROFILES, built_in
 from service.ratings import RatingSystem, systems
 
-router = resource()
+router = resource("catalog")
 
 _parameter = re.compile(r"^(\w+) : .*\n((?:    .*\n?)+)", re.MULTILINE)
 

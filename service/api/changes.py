@@ -26,7 +26,7 @@ ALIVE_S: Final = 15.0
 
 MOST_PLAYERS: Final = 100
 
-router = resource()
+router = resource("changes")
 
 
 class Changed(BaseModel):

@@ -17,11 +17,12 @@ from typing_extensions import TypedDict
 
 from service.api.answers import ProblemAnswer, problem_example, type_path
 from service.api.asyncapi import asyncapi
+from service.api.inputs import by_name
 from service.api.shared import Shared
 from service.match import schema
 from service.problems import PROBLEMS, Problem, ProblemType
 
-router = APIRouter()
+router = APIRouter(tags=["documents"], generate_unique_id_function=by_name)
 
 MAX_AGE_S: Final = 300
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
+from fastapi.routing import APIRoute
 
 from service.api.answers import ProblemAnswer, problem_example
 from service.api.route import Route
@@ -82,10 +83,21 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def resource() -> APIRouter:
+def resource(name: str) -> APIRouter:
     """Make the router of a resource: it needs the key, reads UTF-8, takes only the parameters it documents."""
-    checks = [Depends(key_needed), Depends(readable)]
-    return APIRouter(prefix="/v1", dependencies=checks, responses=_PROBLEMS, route_class=Route)
+    return APIRouter(
+        prefix="/v1",
+        tags=[name],
+        dependencies=[Depends(key_needed), Depends(readable)],
+        responses=_PROBLEMS,
+        route_class=Route,
+        generate_unique_id_function=by_name,
+    )
+
+
+def by_name(route: APIRoute) -> str:
+    """Name an operation as its handler is named."""
+    return route.name
 
 
 def system_of(pool: Pool, name: str | None) -> RatingSystem:

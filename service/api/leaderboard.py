@@ -18,7 +18,7 @@ from service.api.standing import standings
 from service.problems import Problem, wrong_field
 from service.store.board import After, Around, FromPlace, Where
 
-router = resource()
+router = resource("leaderboard")
 
 
 class BoardAnswer(TypedDict):

@@ -9,12 +9,12 @@ from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from service.api.inputs import key_needed
+from service.api.inputs import by_name, key_needed
 from service.api.shared import Shared
 from service.store.connection import StoreUnavailable
 from service.store.partitions import Unreadable
 
-router = APIRouter()
+router = APIRouter(tags=["operate"], generate_unique_id_function=by_name)
 
 
 class Missing(BaseModel):

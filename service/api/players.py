@@ -15,7 +15,7 @@ from service.api.standing import rated_players
 from service.problems import Problem
 from service.store.board import Named
 
-router = resource()
+router = resource("players")
 
 
 class PlayerAnswer(RatedPlayer):

@@ -18,7 +18,7 @@ from service.api.shared import Shared
 from service.api.standing import last_match
 from service.store.read import page_pools, read_pool
 
-router = resource()
+router = resource("pools")
 
 LastMatch = Annotated[datetime | None, Field(description="null where the pool was only seeded")]
 

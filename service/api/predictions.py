@@ -31,7 +31,7 @@ MOST_COMPARED: Final = 50
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-router = resource()
+router = resource("predictions")
 
 
 class PlannedSide(BaseModel):

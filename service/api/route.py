@@ -15,6 +15,7 @@ from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 Call = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -58,13 +59,22 @@ class _Step:
 class Route(APIRoute):
     """A route of a resource. Its dependencies are coroutines without ``yield``, its handler answers a response."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        answer = self.get_route_handler()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            response = await answer(Request(scope, receive, send))
+            await response(scope, receive, send)
+
+        self.app = app
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Make what answers a request."""
         *dependencies, handler = _steps(self.dependant)
-        provider = self.dependency_overrides_provider
 
         async def answer(request: Request) -> Response:
-            replaced = provider.dependency_overrides if provider else {}
+            replaced = request.app.dependency_overrides
             found: dict[Call, Any] = {}
             errors: list[dict[str, Any]] = []
             for step in dependencies:

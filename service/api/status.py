@@ -24,7 +24,7 @@ from service.store.partitions import Position
 LOG_S: Final = 2.0
 """Time that Kafka has to say where its log ends."""
 
-router = resource()
+router = resource("status")
 
 
 class PartitionStatus(TypedDict):

@@ -14,7 +14,7 @@ import pytest
 from service.settings import Settings
 from standings.embedded import KafkaServer, ValkeyServer
 from standings.parts import ServePart
-from tests.ingesting import Ingesting, Place
+from tests.ingesting import Ingesting, Place, wait_for
 from tests.made_up import unique_name
 from tests.topics import make
 
@@ -73,7 +73,10 @@ def service(
         {"kafka": place.kafka, "redis": place.redis, "topic": place.topic, "installation": place.installation}
     )
     with Ingesting(place, folder / "ingest.log", unique_name("group")) as ingest:
-        ingest.wait_ready(lambda ready: bool(ready["ready"]))
+        with place.client() as redis:
+            # Without any trace of it, the API would take the installation for an empty one for a while.
+            states = [place.keys(number).state for number in range(2)]
+            wait_for(lambda: redis.exists(*states) == 2, lambda: "no position", ingest)
         with ServePart(folder / "serve", settings, "127.0.0.1") as serve:
             yield "127.0.0.1", serve.port
 
