@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from service.columns import Floats
 from service.match import MOST_ON_A_SIDE, MOST_SIDES, Side
@@ -42,9 +43,10 @@ class Provisional(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     matches: int = 10
     deviation: float | None = None
 
-    def holds(self, matches: int, deviation: float) -> bool:
-        """Whether a player is provisional."""
-        return matches < self.matches or (self.deviation is not None and deviation > self.deviation)
+    def holds(self, matches: Floats, deviation: Floats) -> npt.NDArray[np.bool_]:
+        """Which players are provisional, by what each has played and how unsure the rating is."""
+        few = matches < self.matches
+        return few if self.deviation is None else few | (deviation > self.deviation)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,10 @@ async def connected(made: Settings) -> AsyncIterator[Client]:
     """A client over a connection to a server in this process, for what the application alone cannot show."""
     app = create_app(made)
     running = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    # Only where the protocol is named does asyncio send small answers without delay.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
         task = asyncio.create_task(running.serve([listener]))
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as http:

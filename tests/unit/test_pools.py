@@ -186,7 +186,6 @@ def test_places() -> None:
 
 
 def test_provisional() -> None:
-    assert [Provisional(10).holds(matches, 1e9) for matches in (9, 10)] == [True, False]
-    rule = Provisional(10, 80.0)
-    assert [rule.holds(10, deviation) for deviation in (80.0, 80.1)] == [False, True]
-    assert rule.holds(9, 1.0)
+    matches, deviation = np.array([9.0, 10.0, 10.0]), np.array([1.0, 80.0, 80.1])
+    assert Provisional(10).holds(matches, deviation).tolist() == [True, False, False]
+    assert Provisional(10, 80.0).holds(matches, deviation).tolist() == [True, False, True]
