@@ -30,19 +30,21 @@ def dead_letters_topic(topic: str) -> str:
     return f"{topic}.dead-letters"
 
 
-def producer(kafka: str) -> AIOKafkaProducer:
+def producer(kafka: str, linger_ms: int = 5) -> AIOKafkaProducer:
     """A producer that loses nothing and repeats nothing: every replica acknowledges, repeats are recognised.
 
     Parameters
     ----------
     kafka : str
         ``HOST:PORT``, several separated by commas.
+    linger_ms : int
+        Time that a record may wait for others to be sent with.
     """
     return AIOKafkaProducer(
         bootstrap_servers=kafka,
         acks="all",
         enable_idempotence=True,
-        linger_ms=5,
+        linger_ms=linger_ms,
         max_batch_size=1 << 18,
         max_request_size=4 << 20,
     )

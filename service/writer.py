@@ -100,7 +100,8 @@ class Writer:
     async def _connected(self) -> Any:
         async with self._connecting:
             if self._producer is None:
-                client = producer(self._kafka)
+                # Somebody waits for the answer.
+                client = producer(self._kafka, linger_ms=0)
                 try:
                     with answered():
                         await client.start()

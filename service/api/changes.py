@@ -117,6 +117,8 @@ async def _events(listener: Listener) -> AsyncIterator[bytes]:
         if not await listener.heard(ALIVE_S):
             yield b":\n\n"
             continue
+        if listener.ended:
+            return
         position = str(listener.position)
         if listener.reset is not None:
             data: BaseModel = BeginAnew(pool=listener.pool.name, position=position, reason=listener.reset)

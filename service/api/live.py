@@ -26,7 +26,7 @@ from service.store.read import pool_revision
 MOST_WAIT_S: Final = 10.0
 
 _position = re.compile(r"([1-9][0-9]{0,8})-([0-9]{1,6})-([0-9]{1,18})")
-_tag = re.compile(r'(?:W/)?"([^"]*)"|\*')
+_tag = re.compile(r'(?:W/)?"([^"]*)"')
 
 LIVE_HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept-Encoding"}
 
@@ -131,7 +131,7 @@ async def cached_read(
         position, revision = await pool_revision(shared.partitions, pool.name)
         tag = live.tag(position.generation, revision)
         opaque = tag.removeprefix("W/").strip('"')
-        if any(found[0] == "*" or found[1] == opaque for found in _tag.finditer(shown)):
+        if opaque in _tag.findall(shown):
             raise NotModified(tag)
     return live
 

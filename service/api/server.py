@@ -7,7 +7,8 @@ import contextlib
 import ipaddress
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Final
 
 import structlog
@@ -32,6 +33,15 @@ _log = structlog.get_logger()
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; a stream would never end by itself."""
+        self._end_streams()
+        super().handle_exit(sig, frame)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop on a signal and then return; uvicorn's own would raise the signal once more, at its caller."""
@@ -79,7 +89,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
             timeout_graceful_shutdown=STOP_S,
         )
         _log.info("listening", host=host, port=listener.getsockname()[1])
-        _Server(config).run([listener])
+        _Server(config, app.state.parts.changes.end).run([listener])
 
 
 def _listen(host: str, port: int, *, guarded: bool) -> socket.socket:

@@ -14,6 +14,7 @@ from service.pools import Pool
 from service.problems import Problem
 from service.store.connection import StoreUnavailable
 from service.store.partitions import Partitions, Position, Unreadable, check_fingerprint
+from service.store.read import pool_revision
 from service.store.rows import unpack_learned, unpack_rows
 from service.store.streams import unpack_touched
 
@@ -66,6 +67,8 @@ class Listener:
         Players who changed, each with the rows in which it stands.
     reset : str or None
         Why the connection must read the board again.
+    ended : bool
+        The process stops: nothing more is told.
     """
 
     pool: Pool
@@ -73,6 +76,7 @@ class Listener:
     position: Position
     pending: dict[str, Rows] = field(default_factory=dict)
     reset: Reset | None = None
+    ended: bool = False
     _told: asyncio.Event = field(default_factory=asyncio.Event)
 
     def follows(self, player: str) -> bool:
@@ -96,6 +100,11 @@ class Listener:
         """Drop what is pending: the board at a position has it."""
         self.pending.clear()
         self.position, self.reset = position, reason
+        self._told.set()
+
+    def end(self) -> None:
+        """Let the connection end; its client goes on elsewhere from what it heard last."""
+        self.ended = True
         self._told.set()
 
     async def heard(self, seconds: float) -> bool:
@@ -132,7 +141,7 @@ class Changes:
         StoreUnavailable, Unreadable
         """
         partition = await self._partitions.holding(pool.name)
-        now = await self._partitions.position(partition)
+        now, _ = await pool_revision(self._partitions, pool.name)
         if sum(map(len, self._listeners.values())) >= MOST_LISTENERS:
             raise Problem("too_busy", f"more than {MOST_LISTENERS:,} connections listen to changes")
         listener = Listener(pool, players, now)
@@ -249,6 +258,12 @@ class Changes:
         check_fingerprint(pool, system, fingerprint)
         tallies, skills = unpack_rows(rows, system)
         return Rows(names, tallies, skills, unpack_learned(learned, system)[0])
+
+    def end(self) -> None:
+        """Let all who listen end."""
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.end()
 
     async def close(self) -> None:
         """End the followers."""

@@ -116,7 +116,8 @@ class Partitions:
         ------
         StoreUnavailable
         """
-        if self._clock() >= self._count_until:
+        # An empty installation is looked at each time: its first match may have been applied meanwhile.
+        if not self._count or self._clock() >= self._count_until:
             self._count = await self._find_count()
             self._count_until = self._clock() + COUNT_S
         return self._count

@@ -400,7 +400,9 @@ def test_the_first_match_of_all(kafka: KafkaServer, valkey: ValkeyServer, unique
             with Ingesting(place, tmp_path / "log", unique("group")) as ingest:
                 await asyncio.to_thread(place.wait, [1], ingest)
                 (one,) = await sent(ask, numbered(duel("x", "ann", "bob"), unique), 200, wait=10)
-            assert [change["rank"] for change in one["changes"]] == [[1, 1], [2, 2]]
+                assert [change["rank"] for change in one["changes"]] == [[1, 1], [2, 2]]
+                # What one has sent one can read.
+                assert (await ask.read("/v1/pools/x/players/ann", after=one["position"]))["matches"] == 2
 
     asyncio.run(run())
 

@@ -238,10 +238,10 @@ def test_what_the_client_has_is_not_sent_again(
                 for name in ("etag", "cache-control", "vary"):
                     assert again.headers[name] == first.headers[name]
                 opaque = tag.removeprefix("W/")
-                for shown in (opaque, f'"x", {tag}', f'W/"a,b",{opaque} , "c"', "*"):
+                for shown in (opaque, f'"x", {tag}', f'W/"a,b",{opaque} , "c"'):
                     again = await ask.http.get(path, headers={"If-None-Match": shown})
                     assert again.status_code == 304, shown
-                for shown in ("", '""', opaque.strip('"'), '"1-1"', 'W/"2-1-29685960"', '"*"'):
+                for shown in ("", '""', opaque.strip('"'), '"1-1"', 'W/"2-1-29685960"', '"*"', "*"):
                     assert (await ask.http.get(path, headers={"If-None-Match": shown})).status_code == 200, shown
 
     asyncio.run(run())

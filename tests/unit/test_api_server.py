@@ -123,15 +123,26 @@ def listening(host, port, *, guarded):
     print(made.getsockname()[1], flush=True)
     return made
 server._listen = listening
-server.serve(Settings(redis=sys.argv[1]), "127.0.0.1", 0)
+server.serve(Settings(redis=sys.argv[1], installation=sys.argv[2]), "127.0.0.1", 0)
 print("stopped", flush=True)
 """
 
 
+@pytest.mark.parametrize("path", ["/livez", "/v1/pools/chess/changes"])
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_even_while_a_client_stays(valkey: ValkeyServer, signum: signal.Signals) -> None:
+def test_a_signal_stops_it_even_while_a_client_stays(
+    valkey: ValkeyServer, unique: Unique, signum: signal.Signals, path: str
+) -> None:
+    """Quietly, and at once: neither a connection that is kept nor an open stream is waited for."""
+    installation = unique("server")
+
+    async def play() -> None:
+        async with league(valkey.url, installation) as made:
+            await made.play(duel("chess", "ann", "bob"))
+
+    asyncio.run(play())
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", SERVE, valkey.url],
+        [sys.executable, "-W", "error", "-c", SERVE, valkey.url, installation],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -141,10 +152,10 @@ def test_a_signal_stops_it_even_while_a_client_stays(valkey: ValkeyServer, signu
         port = int(process.stdout.readline())
         with socket.create_connection(("127.0.0.1", port), 10) as client:
             client.settimeout(10)
-            client.sendall(b"GET /livez HTTP/1.1\r\nHost: api\r\n\r\n")
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: api\r\n\r\n".encode())
             assert client.recv(64).startswith(b"HTTP/1.1 200")
             os.kill(process.pid, signum)
-            out, errors = process.communicate(timeout=server.STOP_S)
+            out, errors = process.communicate(timeout=server.STOP_S / 2)
         assert (process.returncode, errors) == (0, "")
         assert out.endswith("stopped\n")
     finally:
