@@ -10,7 +10,7 @@ import numpy as np
 from service.columns import Integers, lay_out
 from service.match import Match
 from service.pools import Pool
-from service.rate import DAY_MS, LAST_AT, MATCHES, SCORE_COLUMNS, TALLY_COLUMNS, Table, empty, rate, seed
+from service.rate import DAY_MS, LAST_AT, MATCHES, SCORE_COLUMNS, TALLY_COLUMNS, empty, enlarged, rate, seed
 from service.seed import Seed
 from service.store.apply import Section
 from service.store.connection import Argument
@@ -72,7 +72,7 @@ class PoolMemory:
     def fill(self, values: Sequence[Sequence[bytes | None]]) -> None:
         """Take in what was read for `wanted`."""
         for index, system in enumerate(self.pool.systems):
-            table = self._grown(index)
+            table = self.tables[index] = enlarged(system, self.tables[index], len(self.names))
             tallies, skills = unpack_rows(values[index], system)
             end = self.loaded + len(tallies)
             table.tallies[self.loaded : end], table.skills[self.loaded : end] = tallies, skills
@@ -192,18 +192,6 @@ class PoolMemory:
         sections.append(Section(keys.totals, "HSET", (pool.name, self.totals.pack())))
         sections.append(Section(keys.learned, "HSET", learned))
         return sections
-
-    def _grown(self, index: int) -> Table:
-        table = self.tables[index]
-        room = len(table.tallies)
-        if room < len(self.names):
-            more = empty(self.pool.systems[index], max(room, len(self.names) - room))
-            table = table._replace(
-                tallies=np.concatenate((table.tallies, more.tallies)),
-                skills=np.concatenate((table.skills, more.skills)),
-            )
-            self.tables[index] = table
-        return table
 
 
 def _pieces(

@@ -69,6 +69,20 @@ def empty(system: RatingSystem, players: int) -> Table:
     )
 
 
+def enlarged(system: RatingSystem, table: Table, players: int) -> Table:
+    """Make room for more newcomers; a table that has room for so many players stays as it is.
+
+    It at least doubles, so that growing a player at a time is not quadratic.
+    """
+    room = len(table.tallies)
+    if room >= players:
+        return table
+    more = empty(system, max(room, players - room))
+    return table._replace(
+        tallies=np.concatenate((table.tallies, more.tallies)), skills=np.concatenate((table.skills, more.skills))
+    )
+
+
 def rate(system: RatingSystem, matches: Matches, table: Table) -> None:
     """Rate matches in order: count them, predict and update each, score the predictions. In place.
 

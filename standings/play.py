@@ -14,15 +14,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
-import numpy as np
-
 from consumers.memory import names_of
 from consumers.seen import DUPLICATE, NEW, SeenIds, entries_of
 from service.columns import lay_out
 from service.match import Match, Side
 from service.pools import SEEN_WINDOW
 from service.problems import Problem
-from service.rate import Table, empty, rate, seed
+from service.rate import empty, enlarged, rate, seed
 from service.ratings import RatingSystem
 from service.seed import Seed
 from standings.files.report import BadRows, Progress
@@ -49,14 +47,8 @@ class Ladder:
 
     def grow(self, systems: Sequence[RatingSystem]) -> None:
         """Make room for everybody who has a row."""
-        for index, system in enumerate(systems):
-            table = self.tables[index]
-            room = len(table.tallies)
-            if room < len(self.row_of):
-                more = empty(system, max(room, len(self.row_of) - room))
-                tallies = np.concatenate((table.tallies, more.tallies))
-                skills = np.concatenate((table.skills, more.skills))
-                self.tables[index] = Table(tallies, skills, table.pool, table.scores)
+        pairs = zip(systems, self.tables, strict=True)
+        self.tables = [enlarged(system, table, len(self.row_of)) for system, table in pairs]
 
 
 @dataclass(slots=True)

@@ -21,6 +21,8 @@ class BoardCursor:
 
     Attributes
     ----------
+    pool : str
+        The pool.
     generation : str
         The generation that it was read in; in another the board may be another.
     system : str
@@ -31,21 +33,22 @@ class BoardCursor:
 
     Examples
     --------
-    >>> cursor = BoardCursor("1", "elo", 1893.2, "atlas-9")
+    >>> cursor = BoardCursor("arena", "1", "elo", 1893.2, "atlas-9")
     >>> cursor.encode()
-    'ATEDZWxvQJ2UzMzMzM1hdGxhcy05'
+    'BWFyZW5hATEDZWxvQJ2UzMzMzM1hdGxhcy05'
     >>> BoardCursor.decode(cursor.encode()) == cursor
     True
     """
 
+    pool: str
     generation: str
     system: str
     value: float
     player: str
 
     def encode(self) -> str:
-        """Write as base64url: two words with their lengths, 8 bytes, the name."""
-        words = (word.encode() for word in (self.generation, self.system))
+        """Write as base64url: three words with their lengths, 8 bytes, the name."""
+        words = (word.encode() for word in (self.pool, self.generation, self.system))
         packed = b"".join(bytes((len(word),)) + word for word in words)
         return _text(packed + _value.pack(self.value) + self.player.encode())
 
@@ -59,12 +62,15 @@ class BoardCursor:
             ``malformed``.
         """
         packed = _packed(text)
+        words, end = [], 0
         try:
-            middle = 1 + packed[0]
-            end = middle + 1 + packed[middle]
+            for _ in range(3):
+                begin, end = end + 1, end + 1 + packed[end]
+                words.append(packed[begin:end].decode())
             (value,) = _value.unpack_from(packed, end)
             name = packed[end + _value.size :]
-            cursor = cls(packed[1:middle].decode(), packed[middle + 1 : end].decode(), value, name.decode())
+            pool, generation, system = words
+            cursor = cls(pool, generation, system, value, name.decode())
         except (IndexError, struct.error, UnicodeDecodeError):
             raise malformed_cursor() from None
         if not math.isfinite(value) or not 0 < len(name) <= NAME_BYTES:

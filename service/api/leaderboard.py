@@ -54,7 +54,7 @@ _EXAMPLE: Final = {
             "provisional": False,
         }
     ],
-    "next": "ATEDZWxvQJ2UzMzMzM1hdGxhcy05",
+    "next": "BWFyZW5hATEDZWxvQJ2UzMzMzM1hdGxhcy05",
     "position": "1-3-184468",
     "as_of": "2026-11-21T10:00:07Z",
 }
@@ -88,6 +88,8 @@ async def leaderboard(
     if len(given) > 1:
         raise wrong_field("invalid_parameter", given[1], f"given beside {given[0]}", "one of cursor, around, rank")
     last = None if cursor is None else BoardCursor.decode(cursor)
+    if last is not None and last.pool != pool.name:
+        raise wrong_field("invalid_parameter", "cursor", f"it is of the pool {last.pool!r}", "begin at the first page")
     if last is not None and system not in (None, last.system):
         raise wrong_field("invalid_parameter", "system", f"the cursor is of {last.system!r}", "leave system out")
     chosen = system_of(pool, system if last is None else last.system)
@@ -104,7 +106,7 @@ async def leaderboard(
         raise Problem("cursor_expired", f"the cursor is of generation {last.generation}, now {generation} is read")
     following = None
     if page.more and page.players:
-        following = BoardCursor(generation, chosen.name, float(page.values[-1]), page.players[-1]).encode()
+        following = BoardCursor(pool.name, generation, chosen.name, float(page.values[-1]), page.players[-1]).encode()
     found = BoardAnswer(
         pool=pool.name,
         system=chosen.name,

@@ -151,10 +151,12 @@ def test_cursors_are_checked(valkey: ValkeyServer, unique: Unique) -> None:
             await league.play(duel("chess", "ann", "bob"))
             for cursor in ("", "!", "Y2hlc3M", "ATED"):
                 await ask.problem(BOARD, 400, "malformed", cursor=cursor)
-            other = BoardCursor("1", "glicko2", 1.0, "ann").encode()
+            other = BoardCursor("chess", "1", "glicko2", 1.0, "ann").encode()
             await ask.problem(BOARD, 404, "unknown_name", cursor=other)
             body = await ask.problem(BOARD, 422, "invalid_parameter", cursor=other, system="elo")
             assert body["errors"][0]["field"] == "system"
+            body = await ask.problem("/v1/pools/go/leaderboard", 422, "invalid_parameter", cursor=other)
+            assert body["errors"][0]["problem"] == "it is of the pool 'chess'"
             following = (await ask.read(BOARD, limit=1))["next"]
             assert await ask.read(BOARD, cursor=following, system="elo", limit=1)
             await league.store.command("SET", league.keys().live, "2")

@@ -20,9 +20,9 @@ words = st.text(st.sampled_from("abc19_-"), min_size=1, max_size=20)
 players = st.text(min_size=1, max_size=32).filter(_encodable)
 
 
-@given(words, words, st.floats(allow_nan=False, allow_infinity=False), players)
-def test_a_cursor_reads_back_exactly(generation: str, system: str, value: float, player: str) -> None:
-    cursor = BoardCursor(generation, system, value, player)
+@given(words, words, words, st.floats(allow_nan=False, allow_infinity=False), players)
+def test_a_cursor_reads_back_exactly(pool: str, generation: str, system: str, value: float, player: str) -> None:
+    cursor = BoardCursor(pool, generation, system, value, player)
     read = BoardCursor.decode(cursor.encode())
     assert read == cursor
     assert repr(read.value) == repr(value)
@@ -40,7 +40,7 @@ def test_whatever_else_is_malformed_or_reads_back_as_itself(text: str) -> None:
     assert read(lambda text: encode_pool(decode_pool(text))) in (text, "malformed")
 
 
-GOOD = BoardCursor("1", "elo", 1893.2, "atlas-9").encode()
+GOOD = BoardCursor("go", "1", "elo", 1893.2, "atlas-9").encode()
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,11 @@ GOOD = BoardCursor("1", "elo", 1893.2, "atlas-9").encode()
         GOOD + "=",
         GOOD + "\n",
         " " + GOOD,
-        BoardCursor("1", "elo", float("nan"), "ann").encode(),
-        BoardCursor("1", "elo", float("inf"), "ann").encode(),
-        BoardCursor("1", "elo", 1.0, "").encode(),
-        BoardCursor("1", "elo", 1.0, "a" * 129).encode(),
-        base64.urlsafe_b64encode(b"\x011\x03elo" + b"\0" * 8 + b"\xff").decode().rstrip("="),
+        BoardCursor("go", "1", "elo", float("nan"), "ann").encode(),
+        BoardCursor("go", "1", "elo", float("inf"), "ann").encode(),
+        BoardCursor("go", "1", "elo", 1.0, "").encode(),
+        BoardCursor("go", "1", "elo", 1.0, "a" * 129).encode(),
+        base64.urlsafe_b64encode(b"\x02go\x011\x03elo" + b"\0" * 8 + b"\xff").decode().rstrip("="),
         base64.urlsafe_b64encode(b"\xff").decode().rstrip("="),
     ],
 )
