@@ -112,7 +112,7 @@ class Pool:
 
         Examples
         --------
-        >>> Pools().configured("chess").fingerprint(create("elo", {"k": 24}))[:60]
+        >>> Pools().configured("chess").fingerprint(create("elo", {"k": 24}))[:61]
         '{"rules":2,"window":1000000,"system":"elo","revision":1,"k":2'
         """
         decides = {
