@@ -7,6 +7,7 @@ the standard deviation of that gap.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numba
@@ -98,12 +99,11 @@ def rank_intervals(
 def _count_sure(
     rating: Floats, variance: Floats, pool_rating: Floats, pool_variance: Floats, better: Integers, worse: Integers
 ) -> None:
-    square = SURE * SURE
     for i in range(len(rating)):
         above = below = 0
         for q in range(len(pool_rating)):
             gap = pool_rating[q] - rating[i]
-            sure = gap * gap > square * (pool_variance[q] + variance[i])
-            above += sure and gap > 0.0
-            below += sure and gap < 0.0
+            sure = SURE * math.sqrt(pool_variance[q] + variance[i])
+            above += gap > sure
+            below += -gap > sure
         better[i], worse[i] = above, below

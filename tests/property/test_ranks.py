@@ -75,13 +75,12 @@ def test_intervals_of_a_sample_are_scaled_and_hold_the_rank(
         assert 1 <= low[index] <= ranks[index] <= high[index] <= total
 
 
-def test_many_pairs_are_compared_in_steps() -> None:
+def test_who_else_is_asked_about_does_not_matter() -> None:
     random = np.random.default_rng(5)
     rating, deviation = random.normal(1500, 100, 3000), random.uniform(10, 50, 3000)
     ranks = 1 + np.count_nonzero(rating > rating[:, None], axis=1)
     low, high = rank_intervals(rating, deviation, ranks, 3000, rating, deviation)
-    # The first and the last of a step, and of all.
-    for index in (0, 86, 87, 88, 2999):
+    for index in (0, 87, 2999):
         alone = slice(index, index + 1)
         assert (low[alone], high[alone]) == rank_intervals(
             rating[alone], deviation[alone], ranks[alone], 3000, rating, deviation
