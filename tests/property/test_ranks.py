@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.ranks import SURE, percentiles, rank_intervals, shared_ranks
@@ -47,6 +47,7 @@ def oracle(of: tuple[float, float], everyone: list[tuple[float, float]]) -> tupl
     return better, worse
 
 
+@settings(deadline=None)  # the first call compiles
 @given(players)
 def test_intervals_of_all_players_are_exact(everyone: list[tuple[float, float]]) -> None:
     rating, deviation = np.array(everyone).T
@@ -60,6 +61,7 @@ def test_intervals_of_all_players_are_exact(everyone: list[tuple[float, float]])
         assert low[index] <= ranks[index] <= high[index]
 
 
+@settings(deadline=None)
 @given(players, players, st.integers(1, 10**6), st.data())
 def test_intervals_of_a_sample_are_scaled_and_hold_the_rank(
     asked: list[tuple[float, float]], drawn: list[tuple[float, float]], more: int, data: st.DataObject
