@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from consumers.seen import NEW, REUSED, SeenIds, entries_of
+from consumers.skips import Skipped
 from service.fields import is_slug
 from service.match import Match, check_ahead, decode
 from service.pools import Pool, Pools
@@ -102,6 +103,8 @@ class Judge:
         return Verdicts(records, found, entries[outcomes == NEW])
 
     def _match(self, record: Record) -> Match | Seed:
+        if isinstance(record, Skipped):
+            raise Problem("skipped", f"offset: an operator decided to pass {record.offset}")
         match = decode(record.value)
         pool = self._pool_of_key(record.key)
         if isinstance(pool, Problem):

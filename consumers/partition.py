@@ -14,6 +14,7 @@ import numpy as np
 from consumers.judge import Judge, Record, Verdicts, anchor_of
 from consumers.memory import PoolMemory, names_of
 from consumers.seen import BLOCK, SeenIds
+from consumers.skips import Skipped, Skips
 from service.fields import NAME_BYTES
 from service.match import Match
 from service.pools import DROPPED, SEEN_WINDOW
@@ -113,6 +114,8 @@ class Partition:
         self._in_batch: list[PoolMemory] = []
         self._dropped = self._taken_away(loaded.fingerprints)
         self._stored = loaded.position
+        self.skips = Skips(loaded.skipped)
+        """What an operator decided to pass."""
 
     @property
     def full(self) -> bool:
@@ -137,7 +140,8 @@ class Partition:
         most : int
             Most records in a batch.
         """
-        verdicts = self._judge.judge(records, self._seen)
+        verdicts = self._judge.judge(self.skips.honoured(records, start, end), self._seen)
+        records = verdicts.records
         done = 0
         while True:
             batch = Batch(start, end)
@@ -243,7 +247,7 @@ class Partition:
             sections.append(Section(self.keys.seen, "HSET", [item for pair in written.items() for item in pair]))
         if dropped:
             sections.append(Section(self.keys.seen, "HDEL", dropped))
-        change = Change(self._stored, batch.end, fingerprints, self._state(batch), sections)
+        change = Change(self._stored, batch.end, fingerprints, self._state(batch), sections, len(self.skips))
         self._stored = batch.end
         return change
 
@@ -255,8 +259,10 @@ class Partition:
             self._count(f"dead/{problem.type.slug}", 1)
         for outcome, count in self._counts.items():
             state[f"count/{outcome}"] = count
-        if batch.records:
-            anchor = anchor_of(batch.records[-1])
+        # What cannot be read cannot be recognised either.
+        last = next((record for record in reversed(batch.records) if not isinstance(record, Skipped)), None)
+        if last is not None:
+            anchor = anchor_of(last)
             state["anchor_offset"] = anchor.offset
             state["anchor_timestamp"] = anchor.timestamp
             state["anchor_digest"] = anchor.digest

@@ -76,6 +76,7 @@ PROBLEMS: dict[str, ProblemType] = {
             "Let the producer choose the partition by the key, with the partitioner that ingest is set to.",
         ),
         ProblemType("record_too_large", 422, "A record is larger than 1 MiB", "Split the match or shorten names."),
+        ProblemType("skipped", 422, "An operator passed this record", "Send its match again, if it can be found."),
         ProblemType("null_value", 422, "A record has no value", "Send a match; a match cannot be deleted."),
         ProblemType("internal", 500, "A fault of the service", "Report it with the trace id."),
         ProblemType("redis_unavailable", 503, "Redis does not answer", "Try again later."),

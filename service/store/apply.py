@@ -49,6 +49,8 @@ class Change:
         Further fields of the state: the anchor, counts.
     sections : sequence of Section
         The writes.
+    skipped : int
+        How many skipped offsets were known when it was made.
     """
 
     start: int | None
@@ -56,6 +58,7 @@ class Change:
     fingerprints: Mapping[str, str]
     state: Mapping[str, Argument]
     sections: Sequence[Section]
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +75,9 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was written, and nothing may be until an operator decides."""
+    """Nothing was written: an operator has to decide, or has decided (``generation``, ``skipped``)."""
 
-    reason: Literal["torn", "layout", "generation", "fingerprint"]
+    reason: Literal["torn", "layout", "generation", "skipped", "fingerprint"]
     detail: str
 
 
@@ -83,18 +86,28 @@ def position_of(text: bytes) -> int | None:
     return int(text) if text else None
 
 
-async def apply(store: Store, keys: Keys, change: Change) -> Applied | Moved | Refused:
+async def apply(store: Store, keys: Keys, change: Change, live: str | None = None) -> Applied | Moved | Refused:
     """Bring a change into Redis.
+
+    Parameters
+    ----------
+    store : Store
+    keys : Keys
+        What is written.
+    change : Change
+    live : str, optional
+        The generation that must be live; that of the keys unless they are built beside it.
 
     Raises
     ------
     StoreUnavailable
         No answer, or an error; whether the change is in is not known. Read the position again.
     """
-    names = [keys.live, keys.state, keys.fingerprints]
+    names = [keys.live, keys.state, keys.fingerprints, keys.skipped]
     arguments: list[Argument] = [
         LAYOUT,
-        keys.generation,
+        keys.generation if live is None else live,
+        change.skipped,
         "" if change.start is None else change.start,
         change.end,
     ]

@@ -1,16 +1,21 @@
 -- Brings one range of offsets of a partition into Redis, whole or not at all.
 --
--- KEYS  1 live   2 state   3 fingerprints   4.. the keys that the sections below write
--- ARGV  1 layout   2 live generation   3 position from ('' = none yet)   4 position to
---       5 number of fingerprints, then that many pairs: field, digest
+-- KEYS  1 live   2 state   3 fingerprints   4 skipped   5.. the keys that the sections below write
+-- ARGV  1 layout   2 generation that must be live   3 skipped offsets that the caller knows, their number
+--       4 position from ('' = none yet)   5 position to
+--       6 number of fingerprints, then that many pairs: field, digest
 --       then number of state fields, then that many pairs: field, value
 --       then sections up to the end: index into KEYS, command, number of items, items
 --         HSET  field, value      ZADD  score, member      HDEL  field      XADD  entries kept, id, value
 --
 -- Answers {'applied'}, or without any write
 --         {'moved', stored position}            another writer, a rollback, or an answer that was lost
---         {'refused', reason, detail}           torn, layout, generation, fingerprint: an operator decides
+--         {'refused', reason, detail}           torn, layout, fingerprint: an operator decides
+--                                               generation, skipped: an operator decided, read all again
 -- Errors  'INVALID ...' without any write: a fault of the caller.
+--
+-- A rebuild writes keys of the generation after the live one, and names the one that it found live: once another is
+-- live, be it its own, nothing more of it gets in.
 --
 -- Everything is checked before the first write, since nothing is undone. The torn mark is written first and
 -- cleared last, with the position: a command that fails in between leaves it for the next reader to find.
@@ -18,7 +23,7 @@
 
 local MOST = 7000  -- arguments that Lua can unpack at once, with room to spare
 
-local layout, generation, from, to = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local layout, generation, skipped, from, to = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 local live = redis.call('GET', KEYS[1]) or '1'
 if live ~= generation then
@@ -30,6 +35,11 @@ if state[3] and state[3] ~= '' then
 end
 if state[2] and state[2] ~= layout then
   return {'refused', 'layout', state[2]}
+end
+-- They are never taken back, so that their number tells whether one was added.
+local known = tostring(redis.call('HLEN', KEYS[4]))
+if known ~= skipped then
+  return {'refused', 'skipped', known}
 end
 if (state[1] or '') ~= from then
   return {'moved', state[1] or ''}
@@ -59,13 +69,13 @@ local function pairs_end(at)
   return at + 2 * count
 end
 
-local fingerprints_end = pairs_end(5)
+local fingerprints_end = pairs_end(6)
 local state_end = fingerprints_end and pairs_end(fingerprints_end + 1)
 if not state_end then
   return redis.error_reply('INVALID counts')
 end
 local first_prints = {}
-for at = 6, fingerprints_end, 2 do
+for at = 7, fingerprints_end, 2 do
   local stored = redis.call('HGET', KEYS[3], ARGV[at])
   if not stored then
     first_prints[#first_prints + 1] = at
@@ -80,7 +90,7 @@ local sections = {}
 local at = state_end + 1
 while at <= #ARGV do
   local index, command, count = whole(ARGV[at]), ARGV[at + 1], whole(ARGV[at + 2])
-  local key = index and index > 3 and KEYS[index]
+  local key = index and index > 4 and KEYS[index]
   if not key or not WIDTH[command] or not count or count < 1 then
     return redis.error_reply('INVALID section')
   end

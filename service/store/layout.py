@@ -1,13 +1,14 @@
 """Every key in Redis: its type, what it holds, who writes it.
 
 All keys of a partition share one hash tag, ``{installation/topic/partition}``, so they lie in one slot and
-one script may touch them together. All but ``live`` carry a generation, so that a partition can be built
-again beside the one that is read, and switched in by one write.
+one script may touch them together. All but ``live`` and ``skipped``, which operators alone write, carry a generation,
+so that a partition can be built again beside the one that is read, and switched in by one write.
 
 ===================  ======  =========================================================================
 key after the tag    type    holds
 ===================  ======  =========================================================================
-live                 string  the generation that is read; absent means 1. Written by operators alone
+live                 string  the generation that is read; absent means 1
+skipped              hash    offset -> when an operator decided to pass it, epoch milliseconds; never taken back
 G/state              hash    position, layout, torn, partitions, the anchor, counts of records
 G/fingerprints       hash    ``pool/system`` -> digest of what decides its numbers
 G/pools              zset    names of the pools, all of score 0, for paging in order
@@ -53,6 +54,11 @@ class Keys:
     def live(self) -> str:
         """Key of the generation that is read."""
         return f"{{{self.installation}/{self.topic}/{self.partition}}}/live"
+
+    @property
+    def skipped(self) -> str:
+        """Offsets that an operator decided to pass, whatever the generation."""
+        return f"{{{self.installation}/{self.topic}/{self.partition}}}/skipped"
 
     def _key(self, rest: str) -> str:
         return f"{{{self.installation}/{self.topic}/{self.partition}}}/{self.generation}/{rest}"

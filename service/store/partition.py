@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -54,6 +54,8 @@ class Loaded:
         ``pool/system`` to digest.
     seen : dict
         Blocks of ids by name.
+    skipped : mapping
+        Offsets that an operator decided to pass, to when, epoch milliseconds.
     """
 
     keys: Keys
@@ -65,6 +67,7 @@ class Loaded:
     counts: dict[str, int]
     fingerprints: dict[str, str]
     seen: dict[str, Seen]
+    skipped: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def readable(self) -> bool:
@@ -99,12 +102,22 @@ async def load(store: Store, keys: Keys) -> Loaded:
     StoreUnavailable
     """
     while True:
-        names = [keys.live, keys.state, keys.fingerprints, keys.seen]
-        live, state, fingerprints, seen = await store.run("load_partition", names, ())
-        if live.decode() == keys.generation:
-            break
-        keys = replace(keys, generation=live.decode())
-    return _loaded(keys, state, fingerprints, seen)
+        live, loaded = await load_generation(store, keys)
+        if live == keys.generation:
+            return loaded
+        keys = replace(keys, generation=live)
+
+
+async def load_generation(store: Store, keys: Keys) -> tuple[str, Loaded]:
+    """Read a partition in the generation of its keys; answers first which one is live.
+
+    Raises
+    ------
+    StoreUnavailable
+    """
+    names = [keys.live, keys.state, keys.fingerprints, keys.seen, keys.skipped]
+    live, state, fingerprints, seen, skipped = await store.run("load_partition", names, ())
+    return live.decode(), _loaded(keys, state, fingerprints, seen, skipped)
 
 
 async def look(store: Store, keys: Keys) -> Loaded:
@@ -121,7 +134,7 @@ async def look(store: Store, keys: Keys) -> Loaded:
     if live is not None:
         keys = replace(keys, generation=live.decode())
     state = await store.command("HGETALL", keys.state)
-    return _loaded(keys, state, await store.command("HGETALL", keys.fingerprints), [])
+    return _loaded(keys, state, await store.command("HGETALL", keys.fingerprints), [], [])
 
 
 async def read_fields(store: Store, keys: Keys, wanted: Sequence[tuple[str, Sequence[str]]]) -> Fields:
@@ -148,7 +161,9 @@ async def read_fields(store: Store, keys: Keys, wanted: Sequence[tuple[str, Sequ
     return Fields(answer[0].decode(), position_of(answer[1]), answer[4:])
 
 
-def _loaded(keys: Keys, state: list[bytes], fingerprints: list[bytes], seen: list[bytes]) -> Loaded:
+def _loaded(
+    keys: Keys, state: list[bytes], fingerprints: list[bytes], seen: list[bytes], skipped: list[bytes]
+) -> Loaded:
     fields = {name.decode(): value for name, value in _pairs(state)}
     anchor = None
     if "anchor_offset" in fields:
@@ -163,6 +178,7 @@ def _loaded(keys: Keys, state: list[bytes], fingerprints: list[bytes], seen: lis
         counts={name[6:]: int(value) for name, value in fields.items() if name.startswith("count/")},
         fingerprints={name.decode(): value.decode() for name, value in _pairs(fingerprints)},
         seen={name.decode(): np.frombuffer(value, SEEN) for name, value in _pairs(seen)},
+        skipped={int(offset): int(at) for offset, at in _pairs(skipped)},
     )
 
 

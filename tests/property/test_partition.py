@@ -75,10 +75,10 @@ class MemoryStore:
         return self._apply(keys, sent)
 
     def _apply(self, keys: Sequence[str], sent: list[bytes]) -> list[bytes]:
-        layout, _, start, end = sent[:4]
+        layout, _, _, start, end = sent[:5]
         state = self.content.setdefault(keys[1], {})
         assert state.get(b"position", b"") == start, "this stand-in only takes what fits"
-        at = 4
+        at = 5
         for key in (keys[2], keys[1]):
             count = int(sent[at])
             pairs = dict(zip(sent[at + 1 : at + 1 + 2 * count : 2], sent[at + 2 : at + 1 + 2 * count : 2], strict=True))
