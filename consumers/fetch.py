@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from consumers.skips import Skips
+from consumers.takeover import Undecided
 
 POLL_MS: Final = 250
 FETCH_RECORDS: Final = 5_000
@@ -34,6 +38,9 @@ class Fetch:
         self._place = place
         self._closing = closing
         self._call: asyncio.Future[Any] | None = None
+        self._careful = 0
+        self.skips = Skips()
+        """What is passed without being fetched."""
 
     @property
     def left_alone(self) -> asyncio.Future[Any] | None:
@@ -41,14 +48,38 @@ class Fetch:
         return None if self._call is None or self._call.done() else self._call
 
     async def records(self) -> Sequence[ConsumerRecord]:
-        """Next records; none after a while without any, or where the owner is to end meanwhile."""
-        call = asyncio.ensure_future(self._consumer.getmany(self._place, timeout_ms=POLL_MS, max_records=FETCH_RECORDS))
+        """Next records; none after a while without any, or where the owner is to end meanwhile.
+
+        Raises
+        ------
+        Undecided
+            The record at the consumer's position lies there damaged.
+        """
+        position: int = await self._consumer.position(self._place)
+        if position != (beyond := self.skips.beyond(position)):
+            self._consumer.seek(self._place, beyond)
+            position = beyond
+        # What cannot be read takes with it what was fetched before it in the same call: near it, one at a time.
+        following = self.skips.following(position)
+        alone = position < self._careful or (following is not None and following - position <= FETCH_RECORDS)
+        most = 1 if alone else FETCH_RECORDS
+        call = asyncio.ensure_future(self._consumer.getmany(self._place, timeout_ms=POLL_MS, max_records=most))
         # Nobody asks a call that was left alone how it went.
         call.add_done_callback(lambda call: call.cancelled() or call.exception())
         await self.wait_for(call)
         if not call.done():
             return ()
-        records: Sequence[ConsumerRecord] = call.result().get(self._place, ())
+        try:
+            records: Sequence[ConsumerRecord] = call.result().get(self._place, ())
+        except CorruptRecordException as error:
+            if alone:
+                raise Undecided(
+                    f"record: offset {position} lies damaged in the log ({error}): repair the log, or pass what"
+                    f" cannot be read: standings skip {self._place.partition} {position}"
+                ) from error
+            self._consumer.seek(self._place, position)
+            self._careful = position + FETCH_RECORDS
+            return ()
         return records
 
     async def wait_for(self, call: asyncio.Future[Any]) -> None:

@@ -26,10 +26,11 @@ def resume_at(loaded: Loaded, first: int, end: int, partitions: int, known: int 
     Undecided
         What is stored cannot be built on, or the log no longer holds what comes next.
     """
+    rebuild = f"standings rebuild {loaded.keys.partition}"
     if loaded.torn:
-        raise Undecided(f"torn: a script broke off on its way to {loaded.torn}; rebuild the partition")
+        raise Undecided(f"torn: a script broke off on its way to {loaded.torn}; build it again: {rebuild}")
     if not loaded.readable:
-        raise Undecided(f"layout: stored in version {loaded.layout}; rebuild the partition or go back")
+        raise Undecided(f"layout: stored in version {loaded.layout}; go back or build it again: {rebuild}")
     if known not in (None, partitions):
         raise Undecided(
             f"partitions: the topic had {known}, now {partitions}; pools would change their places: use a new topic"
@@ -43,3 +44,35 @@ def resume_at(loaded: Loaded, first: int, end: int, partitions: int, known: int 
     if first > loaded.position:
         raise Undecided(f"log: it begins at {first}, after the position {loaded.position}: records were lost")
     return loaded.position
+
+
+def replay_at(loaded: Loaded, reached: int | None, first: int, end: int, partitions: int) -> int:
+    """Offset at which the log is read to come to what is stored, once more.
+
+    Parameters
+    ----------
+    loaded : Loaded
+        The partition as it is stored.
+    reached : int or None
+        How far an earlier replay came that is gone on with.
+    first, end : int
+        The log's first offset and the one after its last.
+    partitions : int
+        Partitions that the topic has.
+
+    Raises
+    ------
+    Undecided
+        The log cannot lead there.
+    """
+    if loaded.partitions not in (None, partitions):
+        raise Undecided(
+            f"partitions: the topic had {loaded.partitions}, now {partitions}: other pools would be in partition"
+            f" {loaded.keys.partition}"
+        )
+    position = reached or 0
+    if first > position:
+        raise Undecided(f"start: the log begins at {first}, so its records from {position} on are gone")
+    if end < (stands := max(position, loaded.position or 0)):
+        raise Undecided(f"log: it ends at {end}, before the position {stands}: it was made again or cut")
+    return position

@@ -8,6 +8,7 @@ again from there. What only an operator can decide stops this partition and no o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from service.metrics import BATCH_RECORDS, BATCH_SECONDS, LAG, READABLE_SECONDS,
 from service.pools import Pools
 from service.store.apply import Applied, Change, Moved, Refused, apply
 from service.store.connection import Store, StoreUnavailable
+from service.store.generations import Decided, read_decided
 from service.store.layout import Keys
 from service.store.partition import Loaded, load, read_fields
 
@@ -84,6 +86,7 @@ class Worker:
         self._pending: asyncio.Task[None] | None = None
         self._calls = Fetch(around.consumer, place, self._closing)
         self._stored: int | None = None
+        self._decided: Decided | None = None
         self._failures = 0
 
     @property
@@ -109,7 +112,7 @@ class Worker:
                 break
             except Undecided as stop:
                 health.partition(partition, "stopped", str(stop))
-                await self._closing.wait()
+                await self._until_decided()
             except Doubt as doubt:
                 REFUSALS.labels(doubt.kind).inc()
                 health.partition(partition, "recovering", str(doubt))
@@ -123,6 +126,18 @@ class Worker:
             await self._pause()
         health.forget(partition)
         LAG.remove(str(partition))
+
+    async def _until_decided(self) -> None:
+        """Wait until an operator has switched to another generation or passed a record, or the worker is closed."""
+        around = self._around
+        keys = Keys(around.installation, self.place.topic, self.place.partition)
+        while not self._closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(IDLE_S):
+                    await self._closing.wait()
+            with contextlib.suppress(StoreUnavailable):
+                if await read_decided(around.store, keys) != self._decided:
+                    return
 
     async def _pause(self) -> None:
         """Wait before the next try, longer each time it fails in a row."""
@@ -146,6 +161,7 @@ class Worker:
         around, consumer = self._around, self._around.consumer
         keys = Keys(around.installation, self.place.topic, self.place.partition)
         loaded = await load(around.store, keys)
+        self._decided = Decided(loaded.keys.generation, len(loaded.skipped))
         partitions = len(consumer.partitions_for_topic(self.place.topic) or ())
         if not partitions:
             raise KafkaError(f"topic {self.place.topic!r} is not known to the broker")
@@ -155,6 +171,7 @@ class Worker:
         judge = Judge(self.place.partition, lambda pool: around.partition_of(pool, partitions), around.pools)
         partition = Partition(loaded, judge, partitions)
         self._stored = self.applied = loaded.position
+        self._calls.skips = partition.skips
         if loaded.anchor is None or loaded.anchor.offset < await self._edge(consumer.beginning_offsets):
             consumer.seek(self.place, position)
             consumer.resume(self.place)
@@ -233,7 +250,7 @@ class Worker:
             expected = {self._stored, self._stored if self._pending is None else batch.start}
             fields = await read_fields(around.store, partition.keys, wanted)
             if fields.generation != partition.keys.generation:
-                raise Undecided(f"generation: stored is {fields.generation}; see docs/guarantees.md")
+                raise Doubt("generation", f"generation {fields.generation} is live now")
             if fields.position not in expected:
                 raise Doubt("moved", f"Redis stands at {fields.position}, not at {self._stored}")
             partition.fill(fields)
@@ -259,6 +276,8 @@ class Worker:
             case Moved(position):
                 raise Doubt("moved", f"Redis stands at {position}, not at {change.start}")
             case Refused(reason, detail):
+                if reason in {"generation", "skipped"}:
+                    raise Doubt(reason, f"an operator decided: {reason} is now {detail}")
                 REFUSALS.labels(reason).inc()
                 raise Undecided(f"{reason}: stored is {detail}; see docs/guarantees.md")
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from heapq import merge
 from typing import Any, NamedTuple
 
 from tests import oracle_glicko2, oracle_ratings
@@ -158,6 +159,7 @@ def replay(
     partitions: int,
     window: int = WINDOW,
     configuration: Configuration = built_in,
+    skipped: Collection[int] = (),
 ) -> Expected:
     """Replay a partition.
 
@@ -173,11 +175,19 @@ def replay(
         Offsets for which an id is remembered.
     configuration : callable
         How each pool is rated.
+    skipped : collection of int
+        Offsets that an operator passed, whether there was a record or not.
     """
     state = Expected(position=end)
     counts: Counter[str] = Counter()
     accepted: dict[bytes, tuple[int, int]] = {}
-    for record in records:
+    readable = (record for record in records if record.offset not in skipped)
+    passed = (Record(offset, 0, None, None) for offset in sorted(skipped) if offset < end)
+    for record in merge(readable, passed, key=lambda record: record.offset):
+        if record.offset in skipped:
+            counts["dead/skipped"] += 1
+            state.letters.append((record.offset, "skipped"))
+            continue
         state.anchor = (record.offset, record.timestamp, _digest_of(record))
         asks = any(name == "receipt" for name, _ in record.headers)
         try:

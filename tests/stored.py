@@ -61,7 +61,8 @@ def stored(client: Redis, keys: Keys, window: int = WINDOW) -> State:
         expected_keys |= {keys.totals, keys.learned, keys.fingerprints, keys.pools, keys.seen, keys.changes}
     if state.receipts:
         expected_keys.add(keys.receipts)
-    found = {key.decode() for key in client.scan_iter(f"{keys.live.removesuffix('/live')}/*", count=1000)}
+    prefix = keys.state.removesuffix("state")
+    found = {key.decode() for key in client.scan_iter(f"{prefix}*", count=1000)}
     assert found == expected_keys
     assert {name.decode() for name, _ in _sorted_set(client, keys.pools)} == set(totals)
     assert set(_hash(client, keys.fingerprints)) == set(learned)

@@ -73,17 +73,12 @@ def change_fingerprint(keys: Keys) -> tuple[str, str, str]:
     return keys.fingerprints, f"{POOLS[0]}/elo", "of other parameters"
 
 
-def change_generation(keys: Keys) -> tuple[str, str, str]:
-    return keys.live, "", "2"
-
-
 @pytest.mark.parametrize(
     ("running", "damage", "reason"),
     [
         (True, tear, "torn"),
         (True, change_layout, "layout"),
         (True, change_fingerprint, "fingerprint"),
-        (True, change_generation, "generation"),
         (False, tear, "torn"),
     ],
 )
@@ -96,7 +91,7 @@ def test_damaged_partition_stops_alone(
         here.wait(ingest)
         if not running:
             assert ingest.stop() == 0
-        client.hset(key, field, value) if field else client.set(key, value)
+        client.hset(key, field, value)
         if not running:
             ingest = stack.enter_context(here.ingest())
         others_go_on(here, ingest)

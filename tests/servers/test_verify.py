@@ -1,0 +1,169 @@
+"""`standings verify` finds nothing where all is right, and whatever is not."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from service.store.layout import Keys
+from standings.embedded import KafkaServer, ValkeyServer
+from tests.ingesting import Ingesting
+from tests.made_up import mixture, unique_name
+from tests.operating import run, start, verified
+from tests.oracle import partition_of
+from tests.replay import Replay, Unique, begin
+from tests.topics import produce
+
+POOL = "chess.blitz"
+
+
+@pytest.fixture(scope="module")
+def here(kafka: KafkaServer, valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Replay:
+    folder = tmp_path_factory.mktemp("verify")
+    replay = begin(kafka.bootstrap, valkey.url, unique_name, folder, 1, mixture(51, 3_000, 1))
+    with replay.ingest(batch=300) as ingest:
+        replay.wait(ingest)
+    replay.check()
+    return replay
+
+
+def test_all_is_as_the_log_says(here: Replay) -> None:
+    found = verified(here, 0)
+    with here.place.client() as client:
+        keys = here.place.keys(0)
+        hashes = [keys.state, keys.fingerprints, keys.totals, keys.learned]
+        count = sum(client.hlen(key) for key in hashes) + client.zcard(keys.pools)  # type: ignore[misc]  # no coroutine
+    pools = here.expected[0].pools.values()
+    count += sum(len(table.rows) + len(table.board) for pool in pools for table in pool.tables.values())
+    assert found["values"] == count + len(here.expected[0].seen)
+    assert (found["position"], found["records"]) == (here.ends[0], len(here.log[0].records))
+    out, _ = run(here, "verify", 0)
+    assert "values are what" in out
+
+
+def flip(client: Redis, key: str, field: str, byte: int) -> None:
+    value = bytearray(client.hget(key, field))  # type: ignore[arg-type]  # no coroutine
+    value[byte] ^= 1
+    client.hset(key, field, bytes(value))
+
+
+def flip_row(client: Redis, keys: Keys) -> dict[str, str]:
+    flip(client, keys.rows(POOL, "elo"), "p7", 8 * 4)
+    return {"kind": "rows", "pool": POOL, "system": "elo", "player": "p7"}
+
+
+def lose_row(client: Redis, keys: Keys) -> dict[str, str]:
+    client.hdel(keys.rows(POOL, "elo"), "p7")
+    return {"kind": "rows", "pool": POOL, "player": "p7", "stored": ""}
+
+
+def add_row(client: Redis, keys: Keys) -> dict[str, str]:
+    client.hset(keys.rows(POOL, "elo"), "nobody", struct.pack("<2d", 1, 2))
+    return {"kind": "rows", "pool": POOL, "player": "nobody", "expected": ""}
+
+
+def lose_place(client: Redis, keys: Keys) -> dict[str, str]:
+    client.zrem(keys.board("arena.2026", "glicko2"), "p3")
+    return {"kind": "board", "pool": "arena.2026", "system": "glicko2", "player": "p3", "stored": ""}
+
+
+def swap_place(client: Redis, keys: Keys) -> dict[str, str]:
+    """One is missing and one too many: the number is right."""
+    client.zrem(keys.board(POOL, "elo"), "p3")
+    client.zadd(keys.board(POOL, "elo"), {"nobody": 1.0})
+    return {"kind": "board", "pool": POOL, "player": "nobody", "expected": "", "stored": "1.0"}
+
+
+def change_total(client: Redis, keys: Keys) -> dict[str, str]:
+    flip(client, keys.totals, POOL, 0)
+    return {"kind": "totals", "pool": POOL, "field": "matches"}
+
+
+def change_learned(client: Redis, keys: Keys) -> dict[str, str]:
+    flip(client, keys.learned, f"{POOL}/elo", 0)
+    return {"kind": "learned", "pool": POOL, "system": "elo"}
+
+
+def lose_ids(client: Redis, keys: Keys) -> dict[str, str]:
+    client.hdel(keys.seen, client.hkeys(keys.seen)[0])  # type: ignore[index]  # no coroutine
+    return {"kind": "seen", "expected": "an id", "stored": ""}
+
+
+def change_count(client: Redis, keys: Keys) -> dict[str, str]:
+    client.hincrby(keys.state, "count/applied", 1)
+    return {"kind": "state", "field": "count/applied"}
+
+
+def tear(client: Redis, keys: Keys) -> dict[str, str]:
+    client.hset(keys.state, "torn", "17")
+    return {"kind": "state", "field": "torn", "stored": "17"}
+
+
+def add_pool(client: Redis, keys: Keys) -> dict[str, str]:
+    client.zadd(keys.pools, {"unheard-of": 0})
+    return {"kind": "pools", "field": "unheard-of", "expected": ""}
+
+
+# Each on another value than the others.
+DAMAGES = (flip_row, add_row, lose_place, swap_place, change_total, change_learned, change_count, add_pool)
+
+
+def test_every_damage_is_found_and_named(here: Replay) -> None:
+    """All at once: each is told, and nothing else is."""
+    again = here.elsewhere()
+    with again.ingest() as ingest:
+        again.wait(ingest)
+    with again.place.client() as client:
+        keys = again.place.keys(0)
+        wanted = [damage(client, keys) for damage in DAMAGES]
+        found = verified(again, 0, code=1)
+    assert len(found["differences"]) == len(wanted) + 1, "a place that was swapped is two"
+    for one in wanted:
+        assert any(one.items() <= told.items() for told in found["differences"]), one
+    assert found["different"] == {"state": 1, "pools": 1, "totals": 1, "learned": 1, "rows": 2, "board": 3}
+
+
+@pytest.mark.parametrize("damage", [lose_row, lose_ids, tear])
+def test_what_is_lost_is_found(here: Replay, damage: Callable[[Redis, Keys], dict[str, str]]) -> None:
+    again = here.elsewhere()
+    with again.ingest() as ingest:
+        again.wait(ingest)
+    with again.place.client() as client:
+        wanted = damage(client, again.place.keys(0))
+    first = verified(again, 0, code=1)["differences"][0]
+    assert wanted.items() <= first.items()
+
+
+def test_while_ingest_is_running(kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path) -> None:
+    """Values that change while they are read are no differences; a flipped bit is one."""
+    here = begin(kafka.bootstrap, valkey.url, unique, tmp_path, 1, mixture(52, 2_000, 1))
+    with ExitStack() as stack:
+        ingest: Ingesting = stack.enter_context(here.ingest(batch=20))
+        here.wait(ingest)
+        process = start(here, "verify", 0, "--json")
+        rounds = 0
+        while process.poll() is None:
+            produce(here.place.kafka, here.place.topic, 1, mixture(100 + rounds, 300, 1))
+            rounds += 1
+        out, err = process.communicate()
+        assert process.returncode == 0, f"{out}\n{err}"
+    assert rounds
+    assert verified(here, 0)["position"] > 2_000
+
+
+def test_a_users_mistake(here: Replay, tmp_path: Path) -> None:
+    def said(*arguments: Any, pools: Path | None = None, of: Replay = here) -> str:
+        return run(of, "verify", *arguments, code=2, pools=pools)[1]
+
+    assert "PARTITION 1: the topic has 1, counted from 0" in said(1)
+    assert "nothing is stored of it" in said(0, of=here.elsewhere())
+    pools = tmp_path / "pools.toml"
+    pools.write_text(f'[pools."{POOL}"]\nparameters.k = 24\n')
+    assert "'elo' was rated with k = 32.0 (now 24.0)" in said(0, pools=pools)
+    assert partition_of(POOL, 1) == 0
