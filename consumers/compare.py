@@ -105,7 +105,8 @@ class Comparison:
         self._expected = expected
         self._replay = replay
         self._pools = pools
-        self._dropped: set[str] = set()
+        # Shadows that were taken away: what is left of them is no function of the log.
+        self._dropped = {field for field, fingerprint in stored.fingerprints.items() if fingerprint == DROPPED}
         self._found = Verified(True, stored.keys.partition, stored.keys.generation, 0)
 
     async def make(self) -> Verified:
@@ -118,11 +119,6 @@ class Comparison:
         LogUnavailable, StoreUnavailable
         """
         keys, found = self._keys, self._found
-        whole = await load(self._store, keys)
-        await self._come_to(whole.keys.generation, whole.position)
-        # A shadow that was taken away: what is left of it is no function of the log.
-        self._dropped = {field for field, fingerprint in whole.fingerprints.items() if fingerprint == DROPPED}
-        self._compare_seen(whole)
         await self._compare("state", keys.state, "hash")
         await self._compare("fingerprints", keys.fingerprints, "hash")
         await self._compare("pools", keys.pools, "zset")
@@ -135,6 +131,9 @@ class Comparison:
                 for system in self._pools.configured(pool).systems:
                     await self._compare("rows", keys.rows(pool, system.name), "hash", pool, system)
                     await self._compare("board", keys.board(pool, system.name), "zset", pool, system)
+        whole = await load(self._store, keys)
+        await self._come_to(whole.keys.generation, whole.position)
+        self._compare_seen(whole)
         if await read_decided(self._store, keys) != self._decided:
             raise Undecided("generation: an operator switched or passed a record meanwhile; verify again")
         found.equal = not found.different

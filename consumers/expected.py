@@ -87,5 +87,5 @@ class Expected:
 
 
 def score_bits(text: str) -> bytes:
-    """A board's value as bytes that are equal for the same bits alone."""
-    return struct.pack("<d", float(text))
+    """A board's value as bytes that are equal for the same bits alone; a zero has no sign, for Redis keeps none."""
+    return struct.pack("<d", float(text) + 0.0)

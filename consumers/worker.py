@@ -279,7 +279,8 @@ class Worker:
                 if reason in {"generation", "skipped"}:
                     raise Doubt(reason, f"an operator decided: {reason} is now {detail}")
                 REFUSALS.labels(reason).inc()
-                raise Undecided(f"{reason}: stored is {detail}; see docs/guarantees.md")
+                again = f"standings rebuild {self.place.partition}"
+                raise Undecided(f"{reason}: stored is {detail}; see docs/guarantees.md, or build it again: {again}")
 
     def _note(self, change: Change, batch: Batch, seconds: float) -> None:
         self._stored = self.applied = change.end

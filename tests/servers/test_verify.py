@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import struct
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from standings.embedded import KafkaServer, ValkeyServer
 from tests.ingesting import Ingesting
 from tests.made_up import mixture, unique_name
 from tests.operating import run, start, verified
-from tests.oracle import partition_of
 from tests.replay import Replay, Unique, begin
 from tests.topics import produce
 
@@ -59,8 +58,8 @@ def flip_row(client: Redis, keys: Keys) -> dict[str, str]:
 
 
 def lose_row(client: Redis, keys: Keys) -> dict[str, str]:
-    client.hdel(keys.rows(POOL, "elo"), "p7")
-    return {"kind": "rows", "pool": POOL, "player": "p7", "stored": ""}
+    client.hdel(keys.rows("votes", "elo"), "p7")
+    return {"kind": "rows", "pool": "votes", "player": "p7", "field": "matches", "stored": ""}
 
 
 def add_row(client: Redis, keys: Keys) -> dict[str, str]:
@@ -110,8 +109,19 @@ def add_pool(client: Redis, keys: Keys) -> dict[str, str]:
     return {"kind": "pools", "field": "unheard-of", "expected": ""}
 
 
-# Each on another value than the others.
-DAMAGES = (flip_row, add_row, lose_place, swap_place, change_total, change_learned, change_count, add_pool)
+DAMAGES = (
+    flip_row,
+    lose_row,
+    add_row,
+    lose_place,
+    swap_place,
+    change_total,
+    change_learned,
+    change_count,
+    tear,
+    add_pool,
+    lose_ids,
+)
 
 
 def test_every_damage_is_found_and_named(here: Replay) -> None:
@@ -123,21 +133,12 @@ def test_every_damage_is_found_and_named(here: Replay) -> None:
         keys = again.place.keys(0)
         wanted = [damage(client, keys) for damage in DAMAGES]
         found = verified(again, 0, code=1)
-    assert len(found["differences"]) == len(wanted) + 1, "a place that was swapped is two"
     for one in wanted:
         assert any(one.items() <= told.items() for told in found["differences"]), one
-    assert found["different"] == {"state": 1, "pools": 1, "totals": 1, "learned": 1, "rows": 2, "board": 3}
-
-
-@pytest.mark.parametrize("damage", [lose_row, lose_ids, tear])
-def test_what_is_lost_is_found(here: Replay, damage: Callable[[Redis, Keys], dict[str, str]]) -> None:
-    again = here.elsewhere()
-    with again.ingest() as ingest:
-        again.wait(ingest)
-    with again.place.client() as client:
-        wanted = damage(client, again.place.keys(0))
-    first = verified(again, 0, code=1)["differences"][0]
-    assert wanted.items() <= first.items()
+    assert len(found["differences"]) == 20
+    assert found["different"].pop("seen") > 100
+    # A place that was swapped is two.
+    assert found["different"] == {"state": 2, "pools": 1, "totals": 1, "learned": 1, "rows": 3, "board": 3}
 
 
 def test_while_ingest_is_running(kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path) -> None:
@@ -153,8 +154,9 @@ def test_while_ingest_is_running(kafka: KafkaServer, valkey: ValkeyServer, uniqu
             rounds += 1
         out, err = process.communicate()
         assert process.returncode == 0, f"{out}\n{err}"
+    found = json.loads(out)
     assert rounds
-    assert verified(here, 0)["position"] > 2_000
+    assert found["position"] > here.ends[0], "it moved on meanwhile"
 
 
 def test_a_users_mistake(here: Replay, tmp_path: Path) -> None:
@@ -166,4 +168,3 @@ def test_a_users_mistake(here: Replay, tmp_path: Path) -> None:
     pools = tmp_path / "pools.toml"
     pools.write_text(f'[pools."{POOL}"]\nparameters.k = 24\n')
     assert "'elo' was rated with k = 32.0 (now 24.0)" in said(0, pools=pools)
-    assert partition_of(POOL, 1) == 0
