@@ -73,6 +73,7 @@ class Fetch:
             records: Sequence[ConsumerRecord] = call.result().get(self._place, ())
         except CorruptRecordException as error:
             if alone:
+                self._careful = 0
                 raise Undecided(
                     f"record: offset {position} lies damaged in the log ({error}): repair the log, or pass what"
                     f" cannot be read: standings skip {self._place.partition} {position}"

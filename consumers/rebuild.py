@@ -20,8 +20,8 @@ from service.pools import Pools
 from service.settings import Settings
 from service.store.apply import Applied, Change, Moved, Refused, apply
 from service.store.connection import Store
-from service.store.generations import Behind, Denied, Switched, drop, following, read_decided, read_values, scan, switch
-from service.store.layout import FIRST_GENERATION, Keys
+from service.store.generations import Behind, Denied, Switched, drop, following, read_values, scan, switch
+from service.store.layout import Keys
 from service.store.partition import Fields, Loaded, load, load_generation, read_fields
 from service.store.rows import Totals
 
@@ -253,32 +253,3 @@ async def _compare(store: Store, live: Loaded, built: Keys, replay: Replay) -> C
             found.counts[outcome] = pair
     found.whole = True
     return found
-
-
-async def drop_old(store: Store, keys: Keys) -> list[str]:
-    """Delete every generation before the live one.
-
-    Parameters
-    ----------
-    store : Store
-    keys : Keys
-        Of the partition.
-
-    Returns
-    -------
-    list of str
-        Those that there were.
-
-    Raises
-    ------
-    StoreUnavailable
-    """
-    live, _ = await read_decided(store, keys)
-    dropped = []
-    for number in range(int(FIRST_GENERATION), int(live)):
-        old = replace(keys, generation=str(number))
-        if await store.command("EXISTS", old.state, old.fingerprints):
-            # Switching goes forward only: what was before stays before.
-            await drop(store, old, live)
-            dropped.append(old.generation)
-    return dropped

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from consumers.compare import Verified
 from consumers.dead_letters import DeadLettersUnavailable
-from consumers.rebuild import Compared, Rebuilt, Shown
-from consumers.rebuild import drop_old as drop_generations
-from consumers.rebuild import rebuild as build_again
 from consumers.takeover import Undecided
-from consumers.verify import verify as compare
 from service.broker import describe_topic, extents
 from service.log import LogUnavailable
 from service.pool_file import PoolsInvalid, read_pools
@@ -26,10 +21,18 @@ from service.pools import Pools
 from service.settings import Settings
 from service.store.connection import Store, StoreUnavailable
 from service.store.generations import MOST_SKIPPED, Denied
+from service.store.generations import drop_old as drop_generations
 from service.store.generations import skip as note_skipped
 from service.store.layout import Keys
 from service.store.partition import look
 from standings.errors import Mistake, Trouble
+
+if TYPE_CHECKING:
+    from consumers.compare import Verified
+    from consumers.rebuild import Compared, Rebuilt
+
+Shown = Callable[[int, int], None]
+"""Is told the position that was reached and the one that is to be reached."""
 
 LOOK_S: Final = 0.1
 """The bar is drawn anew this often at most."""
@@ -50,6 +53,8 @@ async def verify(settings: Settings, partition: int) -> Verified:
     Trouble
         The log does not lead to what is stored; Kafka or Redis does not answer.
     """
+    from consumers.verify import verify as compare
+
     async with _partition(settings, partition, stored=True) as (store, pools, partitions):
         conflicts = pools.conflicts((await look(store, _keys(settings, partition))).fingerprints)
         if conflicts:
@@ -73,6 +78,8 @@ async def rebuild(settings: Settings, partition: int, rate: int | None) -> Rebui
     Mistake, Trouble
         As `verify`.
     """
+    from consumers.rebuild import rebuild as build_again
+
     async with _partition(settings, partition, stored=True) as (store, pools, partitions):
         with _bar(f"rebuild partition {partition}") as shown:
             return await build_again(settings, store, pools, partition, partitions, rate, shown)

@@ -34,7 +34,7 @@ def check_live(here: Replay) -> None:
 
 def position(client: Redis, keys: Keys) -> int:
     found = client.hget(keys.state, "position")
-    return int(found or 0)  # type: ignore[arg-type]  # no coroutine
+    return int(found or 0)
 
 
 def wait_live(here: Replay, *processes: Ingesting) -> None:

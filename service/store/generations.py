@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from service.store.apply import position_of
 from service.store.connection import Store
-from service.store.layout import LAYOUT, Keys
+from service.store.layout import FIRST_GENERATION, LAYOUT, Keys
 
 PIECE: Final = 1_000
 """Fields, or keys, that one call reads or deletes."""
@@ -88,7 +88,7 @@ async def read_decided(store: Store, keys: Keys) -> Decided:
     StoreUnavailable
     """
     live = await store.command("GET", keys.live)
-    return Decided("1" if live is None else live.decode(), await store.command("HLEN", keys.skipped))
+    return Decided(FIRST_GENERATION if live is None else live.decode(), await store.command("HLEN", keys.skipped))
 
 
 async def switch(store: Store, built: Keys, live: str) -> Switched | Behind | Denied:
@@ -147,6 +147,35 @@ async def drop(store: Store, keys: Keys, live: str) -> bool:
         pieces.append([key(pool, system) for pool, _, system in names for key in (keys.rows, keys.board)])
     pieces.append([keys.pools, keys.totals, keys.learned, keys.seen, keys.changes, keys.receipts, keys.fingerprints])
     return all([await store.run("drop_keys", (keys.live, *piece), (live,)) for piece in pieces if piece])
+
+
+async def drop_old(store: Store, keys: Keys) -> list[str]:
+    """Delete every generation before the live one.
+
+    Parameters
+    ----------
+    store : Store
+    keys : Keys
+        Of the partition.
+
+    Returns
+    -------
+    list of str
+        Those that there were.
+
+    Raises
+    ------
+    StoreUnavailable
+    """
+    live, _ = await read_decided(store, keys)
+    dropped = []
+    for number in range(int(FIRST_GENERATION), int(live)):
+        old = replace(keys, generation=str(number))
+        if await store.command("EXISTS", old.state, old.fingerprints):
+            # Switching goes forward only: what was before stays before.
+            await drop(store, old, live)
+            dropped.append(old.generation)
+    return dropped
 
 
 async def skip(store: Store, keys: Keys, offsets: Sequence[int], now: int) -> int | Denied:

@@ -20,19 +20,9 @@ MARK = b"damaged-1"
 
 def damaged() -> list[Item]:
     """One batch of three; a receipt is wanted of what nobody can read."""
-    return [
-        item(
-            {
-                "id": f"damaged-{number}",
-                "pool": "x",
-                "at": RECORDED,
-                "sides": [{"players": [p], "rank": 1} for p in "ab"],
-            },
-            RECORDED + 10_000,
-            RECEIPT,
-        )
-        for number in range(3)
-    ]
+    sides = [{"players": [player], "rank": 1} for player in "ab"]
+    matches = [{"id": f"damaged-{number}", "pool": "x", "at": RECORDED, "sides": sides} for number in range(3)]
+    return [item(match, RECORDED + 10_000, RECEIPT) for match in matches]
 
 
 def damage(kafka: KafkaServer, topic: str) -> None:

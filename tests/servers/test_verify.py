@@ -37,7 +37,7 @@ def test_all_is_as_the_log_says(here: Replay) -> None:
     with here.place.client() as client:
         keys = here.place.keys(0)
         hashes = [keys.state, keys.fingerprints, keys.totals, keys.learned]
-        count = sum(client.hlen(key) for key in hashes) + client.zcard(keys.pools)  # type: ignore[misc]  # no coroutine
+        count = sum(client.hlen(key) for key in hashes) + client.zcard(keys.pools)
     pools = here.expected[0].pools.values()
     count += sum(len(table.rows) + len(table.board) for pool in pools for table in pool.tables.values())
     assert found["values"] == count + len(here.expected[0].seen)
@@ -90,7 +90,7 @@ def change_learned(client: Redis, keys: Keys) -> dict[str, str]:
 
 
 def lose_ids(client: Redis, keys: Keys) -> dict[str, str]:
-    client.hdel(keys.seen, client.hkeys(keys.seen)[0])  # type: ignore[index]  # no coroutine
+    client.hdel(keys.seen, client.hkeys(keys.seen)[0])
     return {"kind": "seen", "expected": "an id", "stored": ""}
 
 
