@@ -152,6 +152,8 @@ def test_skipped_offsets_are_noted_before_they_come_and_known_to_every_writer(
         assert await apply(store, keys, change(keys, 9, 20)) == Refused("skipped", "4")
         # A rebuild may be further than what is read.
         assert await apply(store, built, change(built, None, 100, 4), "1") == Applied()
+        # Said twice, it is said once, wherever the partition stands by now.
+        assert await skip(store, keys, [9, 10], NOW) == 0
         assert await skip(store, keys, [50], NOW) == Denied("past", "100")
         assert await skip(store, keys, range(100, 100 + MOST_SKIPPED), NOW) == Denied("full", "4")
         assert await skip(store, built, [100], NOW) == Denied("generation", "1")
