@@ -38,7 +38,8 @@ class Fetch:
         self._place = place
         self._closing = closing
         self._call: asyncio.Future[Any] | None = None
-        self._careful = 0
+        self._careful = range(0)
+        """Where something is damaged, as far as is known."""
         self.skips = Skips()
         """What is passed without being fetched."""
 
@@ -61,7 +62,7 @@ class Fetch:
             position = beyond
         # What cannot be read takes with it what was fetched before it in the same call: near it, one at a time.
         following = self.skips.following(position)
-        alone = position < self._careful or (following is not None and following - position <= FETCH_RECORDS)
+        alone = position in self._careful or (following is not None and following - position <= FETCH_RECORDS)
         most = 1 if alone else FETCH_RECORDS
         call = asyncio.ensure_future(self._consumer.getmany(self._place, timeout_ms=POLL_MS, max_records=most))
         # Nobody asks a call that was left alone how it went.
@@ -73,13 +74,13 @@ class Fetch:
             records: Sequence[ConsumerRecord] = call.result().get(self._place, ())
         except CorruptRecordException as error:
             if alone:
-                self._careful = 0
+                self._careful = range(0)
                 raise Undecided(
                     f"record: offset {position} lies damaged in the log ({error}): repair the log, or pass what"
                     f" cannot be read: standings skip {self._place.partition} {position}"
                 ) from error
             self._consumer.seek(self._place, position)
-            self._careful = position + FETCH_RECORDS
+            self._careful = range(position, position + FETCH_RECORDS)
             return ()
         return records
 

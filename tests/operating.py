@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+from pydantic import SecretStr
 from redis import Redis
 
+from service.settings import Settings
 from service.store.layout import Keys
+from standings.errors import Mistake
 from tests.ingesting import Ingesting, wait_for
 from tests.replay import Replay
 from tests.stored import check
@@ -79,3 +85,18 @@ def verified(here: Replay, partition: int, code: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(out)
     assert found["equal"] == (code == 0)
     return found
+
+
+def mistake(here: Replay, command: Callable[[Settings], Coroutine[Any, Any, object]]) -> str:
+    """What a command says of a user's mistake, in this process: starting one takes seconds."""
+    place = here.place
+    settings = Settings(
+        kafka=place.kafka,
+        redis=SecretStr(place.redis),
+        topic=place.topic,
+        installation=place.installation,
+        pools=here.pools,
+    )
+    with pytest.raises(Mistake) as raised:
+        asyncio.run(command(settings))
+    return str(raised.value)

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from standings.embedded import KafkaServer, ValkeyServer
+from standings.operate import skip
 from tests.ingesting import Ingesting
 from tests.made_up import RECEIPT, RECORDED, mixture
-from tests.operating import check_live, run, verified, wait_live
+from tests.operating import check_live, mistake, run, verified, wait_live
 from tests.oracle import replay
 from tests.replay import Replay, Unique, begin
 from tests.topics import Item, item, produce, read_letters
@@ -51,22 +52,22 @@ def stopped_at(ingest: Ingesting, offset: int) -> None:
     ingest.wait_ready(true)
 
 
-def mistake(here: Replay, offset: str) -> str:
-    return run(here, "skip", 0, offset, code=2)[1]
-
-
 def test_a_damaged_batch_is_passed(kafka: KafkaServer, here: Replay) -> None:
     bad = range(BEFORE, BEFORE + 3)
     assert MARK in (here.log[0].records[BEFORE + 1].value or b"")
     damage(kafka, here.place.topic)
+
+    def said(offsets: str) -> str:
+        return mistake(here, lambda settings: skip(settings, 0, offsets))
+
     with here.ingest() as ingest:
         stopped_at(ingest, BEFORE)
         # All that stands before it is in.
         here.place.wait([BEFORE], ingest)
-        assert f"the partition stands at {BEFORE}" in mistake(here, str(BEFORE - 1))
-        assert f"the log of partition 0 ends at {here.ends[0]}" in mistake(here, str(here.ends[0]))
-        assert "not an offset" in mistake(here, "4o1")
-        assert "at most 5,000 offsets" in mistake(here, "9-8")
+        assert f"the partition stands at {BEFORE}" in said(str(BEFORE - 1))
+        assert f"the log of partition 0 ends at {here.ends[0]}" in said(str(here.ends[0]))
+        assert "not an offset" in said("4o1")
+        assert "at most 5,000 offsets" in said("9-8")
         assert "1 more offsets are passed" in run(here, "skip", 0, BEFORE)[1]
         # The whole batch has one checksum.
         stopped_at(ingest, BEFORE + 1)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import struct
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from redis import Redis
 
 from service.store.layout import Keys
 from standings.embedded import KafkaServer, ValkeyServer
+from standings.operate import verify
 from tests.ingesting import Ingesting
 from tests.made_up import mixture, unique_name
-from tests.operating import run, start, verified
+from tests.operating import mistake, run, start, verified
 from tests.replay import Replay, Unique, begin
 from tests.topics import produce
 
@@ -160,11 +161,9 @@ def test_while_ingest_is_running(kafka: KafkaServer, valkey: ValkeyServer, uniqu
 
 
 def test_a_users_mistake(here: Replay, tmp_path: Path) -> None:
-    def said(*arguments: Any, pools: Path | None = None, of: Replay = here) -> str:
-        return run(of, "verify", *arguments, code=2, pools=pools)[1]
-
-    assert "PARTITION 1: the topic has 1, counted from 0" in said(1)
-    assert "nothing is stored of it" in said(0, of=here.elsewhere())
+    assert "PARTITION 1: the topic has 1, counted from 0" in run(here, "verify", 1, code=2)[1]
+    assert "nothing is stored of it" in mistake(here.elsewhere(), lambda settings: verify(settings, 0))
     pools = tmp_path / "pools.toml"
     pools.write_text(f'[pools."{POOL}"]\nparameters.k = 24\n')
-    assert "'elo' was rated with k = 32.0 (now 24.0)" in said(0, pools=pools)
+    said = mistake(replace(here, pools=pools), lambda settings: verify(settings, 0))
+    assert "'elo' was rated with k = 32.0 (now 24.0)" in said
