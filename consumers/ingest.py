@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from consumers.assignment import Assignment
-from consumers.dead_letters import DeadLetters
+from consumers.dead_letters import Bounds, DeadLetters
 from consumers.health import Health, State
 from consumers.operations import OpsServer
 from consumers.worker import BACKOFF_S, Surroundings
@@ -122,6 +122,7 @@ class Ingest:
                 batch=settings.batch,
                 partition_of=lambda pool, partitions: partition_of(pool, partitions, settings.partitioner),
                 pools=self._pools,
+                bounds=Bounds(settings.most_dead_share, settings.most_dead_run),
             )
             consumer.subscribe([settings.topic], listener=assignment)
             await self._commit_until_stopped(consumer, assignment)

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from consumers.dead_letters import DeadLetters, DeadLettersUnavailable
+from consumers.dead_letters import Bounds, DeadLetters, DeadLettersUnavailable, Tally
 from consumers.fetch import Fetch
 from consumers.health import Health
 from consumers.judge import Judge, anchor_of
@@ -64,6 +64,7 @@ class Surroundings:
     batch: int
     partition_of: Callable[[str, int], int]
     pools: Pools
+    bounds: Bounds
 
 
 class Worker:
@@ -87,6 +88,7 @@ class Worker:
         self._calls = Fetch(around.consumer, place, self._closing)
         self._stored: int | None = None
         self._decided: Decided | None = None
+        self._tally = Tally(around.bounds)
         self._failures = 0
 
     @property
@@ -172,6 +174,7 @@ class Worker:
         partition = Partition(loaded, judge, partitions)
         self._stored = self.applied = loaded.position
         self._calls.skips = partition.skips
+        self._tally = Tally(around.bounds)
         if loaded.anchor is None or loaded.anchor.offset < await self._edge(consumer.beginning_offsets):
             consumer.seek(self.place, position)
             consumer.resume(self.place)
@@ -245,6 +248,8 @@ class Worker:
     async def _prepare(self, partition: Partition, batch: Batch, begun: float) -> None:
         """Rate a batch, and send it once the one before is acknowledged."""
         around = self._around
+        if passed := self._tally.count(batch.records, {record.offset for record, _ in batch.letters}):
+            raise Undecided(passed)
         if wanted := partition.wanted():
             # Before or after the unacknowledged batch; which of the two, Redis decides while we wait.
             expected = {self._stored, self._stored if self._pending is None else batch.start}

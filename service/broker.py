@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
-from service.log import answered
+from service.log import LogUnavailable, answered
 
 TOPIC_SETTINGS: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": str(2 << 20)}
 """Of a topic of matches: the log decides, so it keeps all; the largest record fits with what is around it."""
 
 MOST_REPLICAS: Final = 3
 """Of a topic that is made here; fewer where there are fewer brokers."""
+
+NEAR: Final = 1_000
+"""Records that are read and left out rather than jumped over."""
 
 
 class Record(Protocol):
@@ -31,6 +35,20 @@ class Record(Protocol):
     timestamp_type: int
     key: bytes | None
     value: bytes | None
+
+
+class HeadedRecord(Record, Protocol):
+    """A record with its headers."""
+
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Place(NamedTuple):
+    """Where a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +208,7 @@ async def lag(kafka: str, topic: str, group: str) -> int | None:
 
 
 async def look_at_newest(
-    kafka: str, topic: str, partitions: int, most: int, seconds: float, look: Callable[[Record], None]
+    kafka: str, topic: str, partitions: int, most: int, seconds: float, look: Callable[[HeadedRecord], None]
 ) -> dict[int, Extent]:
     """Show the newest records of every partition, in order of offset, committed or not; none is kept.
 
@@ -240,6 +258,62 @@ async def look_at_newest(
         finally:
             await consumer.stop()
     return {place.partition: Extent(int(firsts[place]), int(ends[place])) for place in places}
+
+
+async def read_records(kafka: str, places: Collection[Place], seconds: float) -> dict[Place, HeadedRecord]:
+    """Read records of which it is known where they lie; the answer lacks those that are no longer there.
+
+    Parameters
+    ----------
+    kafka : str
+        ``HOST:PORT``, several separated by commas.
+    places : collection of Place
+        All of them are held in memory: ask for few at a time.
+    seconds : float
+        Time that Kafka has.
+
+    Raises
+    ------
+    LogUnavailable
+    """
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="none")
+    found: dict[Place, HeadedRecord] = {}
+    wanted: dict[TopicPartition, list[int]] = {}
+    for place in sorted(places):
+        wanted.setdefault(TopicPartition(place.topic, place.partition), []).append(place.offset)
+    with answered():
+        try:
+            async with asyncio.timeout(seconds):
+                await consumer.start()
+                firsts, ends = await consumer.beginning_offsets(list(wanted)), await consumer.end_offsets(list(wanted))
+                for log, offsets in wanted.items():
+                    there = [offset for offset in offsets if firsts[log] <= offset < ends[log]]
+                    await _collect(consumer, log, there, found)
+        except TimeoutError as error:
+            raise LogUnavailable(f"Kafka did not give its records within {seconds:g} s") from error
+        finally:
+            await consumer.stop()
+    return found
+
+
+async def _collect(
+    consumer: AIOKafkaConsumer, log: TopicPartition, offsets: Sequence[int], found: dict[Place, HeadedRecord]
+) -> None:
+    """Read records at offsets that lie within a partition's log, in ascending order."""
+    consumer.assign([log])
+    waiting, position = deque(offsets), -NEAR
+    while waiting:
+        # Past a stretch that nobody wants, it is quicker to fetch anew than to read on.
+        if waiting[0] - position >= NEAR:
+            consumer.seek(log, waiting[0])
+        wanted = set(waiting)
+        for record in (await consumer.getmany(log, timeout_ms=500)).get(log, ()):
+            if record.offset in wanted:
+                found[Place(log.topic, log.partition, record.offset)] = record
+        position = await consumer.position(log)
+        # Whatever was passed is there or will never be: a compacted log has gaps, a transaction's marker is no record.
+        while waiting and waiting[0] < position:
+            waiting.popleft()
 
 
 @asynccontextmanager

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
         The pools file; without one the built-in configuration.
     batch : int
         Most records that are applied together.
+    most_dead_share, most_dead_run : float, int, optional
+        Dead letters among the last 1,000 records of a partition, as a share of them, and in a row: past either, ingest
+        stops the partition.
     key : SecretStr, optional
         The key that clients of the API must show; needed to listen beyond this machine.
     """
@@ -55,4 +58,6 @@ class Settings(BaseSettings):
     partitioner: Partitioner = "murmur2"
     pools: Path | None = None
     batch: Annotated[int, Field(ge=1, le=5_000)] = 5_000
+    most_dead_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    most_dead_run: Annotated[int, Field(ge=1)] | None = None
     key: SecretStr | None = None

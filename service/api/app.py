@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from service.api import (
     catalog,
     changes,
+    dead_letters,
     documents,
     leaderboard,
     lookup,
@@ -48,6 +49,7 @@ RESOURCES: Final = (
     matches,
     catalog,
     status,
+    dead_letters,
     operate,
     documents,
 )
