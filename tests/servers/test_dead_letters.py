@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 from pydantic import SecretStr
 
+from service.broker import Place, read_records
 from service.settings import Settings
 from standings import cli
 from standings.dead_letters import Filters, Listing, list_letters
@@ -27,13 +29,42 @@ from tests.made_up import mixture, unique_name
 from tests.oracle import Record, partition_of
 from tests.oracle import replay as oracle
 from tests.replay import Replay, Unique, begin
-from tests.topics import Item, admin, make_topic, produce, read_back, read_letters, remove_topic
+from tests.topics import Item, admin, make, make_topic, produce, producer, read_back, read_letters, remove_topic, write
 
 PARTITIONS = 3
 POOL = "ladder"
 HERE = partition_of(POOL, PARTITIONS)
 NOWHERE = "redis://127.0.0.1:1/0"
 Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.parametrize("count", [1, 40, 5_900])
+def test_records_are_read_where_they_lie(far: str, kafka: KafkaServer, count: int) -> None:
+    """Near and far from each other, over many fetches; what was never there, and a transaction's mark, are left out."""
+    chosen = random.Random(count).sample([(number, offset) for number in range(2) for offset in range(3_050)], count)
+    places = [Place(far, number, offset) for number, offset in chosen]
+    found = asyncio.run(read_records(kafka.bootstrap, places, 60.0))
+    assert set(found) == {place for place in places if place.offset < 3_000 or place[1:] == (1, 3_000)}
+    for place, record in found.items():
+        assert (record.partition, record.offset) == place[1:]
+        assert record.value == b"%d" % place.offset * 300
+
+
+@pytest.fixture(scope="module")
+def far(kafka: KafkaServer) -> str:
+    """A topic of more than one fetch, with a transaction behind the rest of one partition."""
+    topic = unique_name("far")
+    items = [
+        Item(None, b"%d" % offset * 300, 1_790_000_000_000, number) for number in range(2) for offset in range(3_000)
+    ]
+    make(kafka.bootstrap, topic, 2, items)
+
+    async def work() -> None:
+        async with producer(kafka.bootstrap, unique_name("transaction")) as sending, sending.transaction():
+            await write(sending, topic, 2, [Item(None, b"3000" * 300, 1_790_000_000_000, 1)])
+
+    asyncio.run(work())
+    return topic
 
 
 def settings_of(here: Replay, **more: Any) -> Settings:
