@@ -276,24 +276,36 @@ async def read_records(kafka: str, places: Collection[Place], seconds: float) ->
     ------
     LogUnavailable
     """
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="none")
     found: dict[Place, HeadedRecord] = {}
-    wanted: dict[TopicPartition, list[int]] = {}
-    for place in sorted(places):
-        wanted.setdefault(TopicPartition(place.topic, place.partition), []).append(place.offset)
+    try:
+        async with asyncio.timeout(seconds):
+            # Asked for a partition that does not exist, Kafka's client asks on for ever.
+            topics = {name: await describe_topic(kafka, name) for name in {place.topic for place in places}}
+            wanted: dict[TopicPartition, list[int]] = {}
+            for place in sorted(places):
+                about = topics[place.topic]
+                if about is not None and place.partition < about.partitions:
+                    wanted.setdefault(TopicPartition(place.topic, place.partition), []).append(place.offset)
+            if wanted:
+                await _collect_all(kafka, wanted, found)
+    except TimeoutError as error:
+        raise LogUnavailable(f"Kafka did not give its records within {seconds:g} s") from error
+    return found
+
+
+async def _collect_all(
+    kafka: str, wanted: Mapping[TopicPartition, Sequence[int]], found: dict[Place, HeadedRecord]
+) -> None:
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="none")
     with answered():
         try:
-            async with asyncio.timeout(seconds):
-                await consumer.start()
-                firsts, ends = await consumer.beginning_offsets(list(wanted)), await consumer.end_offsets(list(wanted))
-                for log, offsets in wanted.items():
-                    there = [offset for offset in offsets if firsts[log] <= offset < ends[log]]
-                    await _collect(consumer, log, there, found)
-        except TimeoutError as error:
-            raise LogUnavailable(f"Kafka did not give its records within {seconds:g} s") from error
+            await consumer.start()
+            firsts, ends = await consumer.beginning_offsets(list(wanted)), await consumer.end_offsets(list(wanted))
+            for log, offsets in wanted.items():
+                there = [offset for offset in offsets if firsts[log] <= offset < ends[log]]
+                await _collect(consumer, log, there, found)
         finally:
             await consumer.stop()
-    return found
 
 
 async def _collect(

@@ -116,7 +116,7 @@ class Bench:
         """
         # What names no pool is refused wherever it is judged.
         pool = pool_of(value, None)
-        partition = found.letter.partition if pool is None else self.place(pool)
+        partition = 0 if pool is None else self.place(pool)
         judge, seen = await self._judge(partition)
         origin = "/".join(map(str, found.letter.place)).encode()
         kept = [(name, text) for name, text in headers if name not in (HEADER, RECEIPT_HEADER)]

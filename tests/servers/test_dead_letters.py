@@ -43,7 +43,9 @@ def test_records_are_read_where_they_lie(far: str, kafka: KafkaServer, count: in
     """Near and far from each other, over many fetches; what was never there, and a transaction's mark, are left out."""
     chosen = random.Random(count).sample([(number, offset) for number in range(2) for offset in range(3_050)], count)
     places = [Place(far, number, offset) for number, offset in chosen]
-    found = asyncio.run(read_records(kafka.bootstrap, places, 60.0))
+    nowhere = [Place(far, 2, 0), Place(unique_name("none"), 0, 0)]
+    found = asyncio.run(read_records(kafka.bootstrap, [*places, *nowhere], 10.0))
+    assert asyncio.run(read_records(kafka.bootstrap, nowhere, 10.0)) == {}
     assert set(found) == {place for place in places if place.offset < 3_000 or place[1:] == (1, 3_000)}
     for place, record in found.items():
         assert (record.partition, record.offset) == place[1:]
