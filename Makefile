@@ -9,7 +9,7 @@ STANDINGS_HOME ?= $(CURDIR)/.standings
 export STANDINGS_HOME
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean
+.PHONY: help run test chaos check bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | awk -F '\t' '{ printf "make %-7s %s\n", $$1, $$2 }'
@@ -19,6 +19,10 @@ run: $(VENV)/runtime ## everything on this machine, with a demo league, until Ct
 
 test: $(VENV)/dev ## the tests; ARGS="tests/unit -k elo" chooses
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(VENV)/dev ## random faults under load, then the oracle; SECONDS=60 SEED=7 choose
+	@$(BIN)/python -m pytest tests/faults/long_faults.py
+	@$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 check: $(VENV)/dev ## format, lint, types, import rules
 	@$(BIN)/ruff format --check .

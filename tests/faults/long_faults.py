@@ -1,0 +1,120 @@
+"""Rows of the crash matrix that take long to show: ``make chaos`` runs them, ``make test`` does not."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from standings.embedded import KafkaServer, ValkeyServer
+from tests.faults.points import Ways, ended_at_every_point
+from tests.faults.proxy import HOST, Proxy
+from tests.faults.scene import PARTITIONS, RECORDS, Recovery, Scene, prepare, waits, whole_again
+from tests.ingesting import Ingesting, wait_for
+from tests.made_up import mixture
+from tests.replay import Unique, begin
+from tests.servers.test_stopped import stopped
+from tests.topics import make, remove_topic
+
+AWAY_S = 15.0
+"""Longer than a member's session."""
+
+
+def test_told_to_stop_at_every_point(ways: Ways, recovery: Recovery) -> None:
+    def tell(ingest: Ingesting) -> None:
+        assert ingest.process is not None
+        ingest.process.terminate()
+
+    ended_at_every_point(ways, recovery, tell, 0)
+
+
+def test_rolling_restart(
+    kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path, recovery: Recovery
+) -> None:
+    scene = prepare(kafka.bootstrap, valkey.url, unique, tmp_path, 72)
+    group = unique("group")
+    with ExitStack() as stack:
+        members = [stack.enter_context(scene.ingest(group)) for _ in range(2)]
+        for one in members:
+            one.wait_ready(lambda said: bool(said["ready"]) and 0 < len(said["partitions"]) < PARTITIONS)
+        for number in range(2):
+            scene.send(900)
+            assert members[number].stop() == 0, members[number].said()
+            members[number] = stack.enter_context(scene.ingest(group))
+        with recovery.measured():
+            scene.wait(*members)
+            for one in members:
+                one.wait_ready(lambda said: bool(said["ready"]) and 0 < len(said["partitions"]) < PARTITIONS)
+    scene.check()
+
+
+def test_more_members_than_partitions(
+    kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path, recovery: Recovery
+) -> None:
+    scene = prepare(kafka.bootstrap, valkey.url, unique, tmp_path, 73)
+    group = unique("group")
+    with ExitStack() as stack:
+        members = [stack.enter_context(scene.ingest(group)) for _ in range(PARTITIONS + 1)]
+        wait_for(
+            lambda: sorted(owned(one) for one in members) == [0, *[1] * PARTITIONS], lambda: "not shared out", *members
+        )
+        scene.send(900)
+        leaving = next(one for one in members if owned(one) == 1)
+        members.remove(leaving)
+        assert leaving.stop() == 0, leaving.said()
+        with recovery.measured():
+            scene.wait(*members)
+            wait_for(lambda: [owned(one) for one in members] == [1] * PARTITIONS, lambda: "not shared out", *members)
+    scene.check()
+
+
+def owned(ingest: Ingesting) -> int:
+    """How many partitions a member owns; -1 while it is not ready."""
+    said = ingest.ready()
+    return len(said["partitions"]) if said["ready"] else -1
+
+
+def test_answers_nothing_for_longer_than_a_call_may_take(scene: Scene, store: ValkeyServer, recovery: Recovery) -> None:
+    with scene.ingest() as ingest, Redis.from_url(store.url) as client:
+        scene.here.place.wait_past(RECORDS // 2, ingest)
+        # All clients, this one too.
+        client.client_pause(7_000)
+        ingest.wait_ready(waits)
+        client.ping()
+        whole_again(scene, recovery, ingest)
+    scene.check()
+
+
+def test_unreachable_for_longer_than_the_session(
+    broker: tuple[KafkaServer, Proxy], valkey: ValkeyServer, unique: Unique, tmp_path: Path, recovery: Recovery
+) -> None:
+    _, to_broker = broker
+    scene = prepare(f"{HOST}:{to_broker.port}", valkey.url, unique, tmp_path, 81)
+    scene.send(1_500)
+    with scene.ingest() as ingest:
+        scene.here.place.wait_past(500, ingest)
+        to_broker.refuse(True)
+        # How long it is away is the fault itself.
+        threading.Event().wait(AWAY_S)
+        to_broker.refuse(False)
+        scene.send(300)
+        whole_again(scene, recovery, ingest)
+    scene.check()
+
+
+@pytest.mark.parametrize("count", [pytest.param(100, id="shorter"), pytest.param(1_500, id="longer")])
+def test_topic_made_again_while_it_runs(
+    count: int, kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path, recovery: Recovery
+) -> None:
+    here = begin(kafka.bootstrap, valkey.url, unique, tmp_path, PARTITIONS, mixture(84, 600, PARTITIONS))
+    with here.ingest() as ingest:
+        here.wait(ingest)
+        asyncio.run(remove_topic(kafka.bootstrap, here.place.topic))
+        make(kafka.bootstrap, here.place.topic, PARTITIONS, mixture(85, count, PARTITIONS))
+        assert "log: " in stopped(ingest, *range(PARTITIONS))
+    # What was applied is as it was.
+    here.check()

@@ -1,0 +1,324 @@
+"""The crash matrix: each fault at each point, what comes of it, and the test that shows it; for tests and page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KILLED, TOLD, STORE_KILLED, CUT = "`kill -9`", "SIGTERM", "Redis `kill -9`, started again", "connection cut"
+
+POINTS = {
+    "inside the assignment": "the partition's state is asked for",
+    "before decode": "records were fetched and have not come",
+    "decoded": "the batch is rated, the script not sent",
+    "script sent, answer lost": "Redis has the batch, ingest does not know",
+    "applied, not committed": "Redis has answered, Kafka's group does not know",
+    "committed": "Kafka's group knows",
+    "inside a dead letter's send": "Kafka has not seen the letter",
+    "dead letter sent, answer lost": "Kafka has the letter, ingest does not know",
+    "during the stop": "SIGTERM came, ingest leaves the group",
+}
+"""Where in the way of a record a fault comes: the point, and what is true there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One fault at one point.
+
+    Attributes
+    ----------
+    fault, point : str
+        What breaks, and where in the way of a record; together the row's name.
+    then : str
+        What happens, and what the user sees.
+    within : float or None
+        Seconds from the end of the fault until all is applied, at most, as the test demands; None where an operator
+        has to decide, or where the test measures no time.
+    test : str
+        The test that shows it, as pytest names it.
+    """
+
+    fault: str
+    point: str
+    then: str
+    within: float | None
+    test: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.fault} / {self.point}"
+
+
+def _at_every_point(fault: str, then: str, test: str) -> list[Row]:
+    return [Row(fault, point, then, 30, f"tests/faults/{test}_at_every_point") for point in POINTS]
+
+
+_READ_AGAIN = "`recovering`, then the position is read again and the log from there"
+_WAITS_REDIS = "`waiting_for_redis` until it answers, then the log from the stored position"
+_STOPS = "the partition stops, alone, reason `{}`; the others go on"
+
+INGEST = [
+    *_at_every_point(KILLED, "the next start reads on at the stored position", "test_points.py::test_killed"),
+    *_at_every_point(
+        TOLD, "ends with code 0 in 20 s; what was on its way is settled", "long_faults.py::test_told_to_stop"
+    ),
+    Row(
+        "SIGSTOP for longer than the session, then SIGCONT",
+        "a batch is on its way",
+        "another member takes over; Redis refuses the late batch; the one that was stopped joins again",
+        30,
+        "tests/faults/test_ingest.py::test_stopped_for_longer_than_its_session",
+    ),
+    Row(
+        "two owners of one partition",
+        "under load",
+        "Redis refuses the one that is behind; both read on from the stored position",
+        None,
+        "tests/servers/test_rollbacks.py::test_two_owners_at_once",
+    ),
+    Row(
+        "rolling restart",
+        "under load",
+        "partitions go to the members that are there",
+        30,
+        "tests/faults/long_faults.py::test_rolling_restart",
+    ),
+    Row(
+        "more members than partitions",
+        "under load",
+        "one member has nothing to do until another one leaves",
+        30,
+        "tests/faults/long_faults.py::test_more_members_than_partitions",
+    ),
+    Row(
+        "members join, leave and die",
+        "under load",
+        "a dead member's partitions stand still for its session of 10 s",
+        None,
+        "tests/servers/test_crashes.py::test_members_join_and_leave_while_records_arrive",
+    ),
+    Row(
+        "`kill -9`, ten times over",
+        "at random moments",
+        "the next start reads on at the stored position",
+        None,
+        "tests/servers/test_crashes.py::test_killed_again_and_again",
+    ),
+]
+
+REDIS = [
+    *_at_every_point(STORE_KILLED, _WAITS_REDIS, "test_points.py::test_store_killed"),
+    *_at_every_point(CUT, _READ_AGAIN, "test_points.py::test_connection_cut"),
+    *(
+        Row(
+            "`kill -9` and restart",
+            f"append-only file: {kept}",
+            _WAITS_REDIS + ("; here that is the log's beginning" if kept == "none" else ""),
+            30,
+            f"tests/faults/test_redis.py::test_killed_under_load[{kept}]",
+        )
+        for kept in ("always", "none")
+    ),
+    Row(
+        "`kill -9` and restart",
+        "append-only file: everysec",
+        _WAITS_REDIS,
+        None,
+        "tests/servers/test_crashes.py::test_store_killed_under_it",
+    ),
+    Row(
+        "restored from an older snapshot",
+        "under load",
+        "the log is read again from the snapshot's position",
+        30,
+        "tests/faults/test_redis.py::test_restored_from_an_older_snapshot",
+    ),
+    Row(
+        "failover to a replica that lacks the last writes",
+        "under load",
+        "the log is read again from the replica's position",
+        30,
+        "tests/faults/test_redis.py::test_failover_to_a_replica_that_is_behind",
+    ),
+    Row(
+        "set back to an older state",
+        "under load",
+        _READ_AGAIN,
+        None,
+        "tests/servers/test_rollbacks.py::test_set_back_while_it_works",
+    ),
+    Row(
+        "set back to an older state",
+        "while nothing arrives",
+        "seen within 3 s; " + _READ_AGAIN,
+        None,
+        "tests/servers/test_rollbacks.py::test_set_back_while_nothing_arrives",
+    ),
+    Row(
+        "`FLUSHALL`",
+        "under load, and while nothing arrives",
+        "all is built again from the log's beginning",
+        None,
+        "tests/servers/test_rollbacks.py::test_emptied_while_it_works_and_while_nothing_arrives",
+    ),
+    Row(
+        "`SCRIPT FLUSH`",
+        "under load",
+        "nothing: the scripts are loaded again",
+        30,
+        "tests/faults/test_redis.py::test_scripts_forgotten_under_load",
+    ),
+    Row(
+        "out of memory",
+        "under load",
+        "`waiting_for_redis` with Redis' own words; nothing half written",
+        30,
+        "tests/faults/test_redis.py::test_refuses_writes_for_a_while[full]",
+    ),
+    Row(
+        "read-only replica",
+        "under load",
+        "`waiting_for_redis` with Redis' own words",
+        30,
+        "tests/faults/test_redis.py::test_refuses_writes_for_a_while[read-only]",
+    ),
+    Row("slow: 300 ms an answer", "under load", "slower", 30, "tests/faults/test_redis.py::test_slow"),
+    Row(
+        "answers nothing for 7 s",
+        "under load",
+        "`waiting_for_redis` after 5 s, then the log from the stored position",
+        30,
+        "tests/faults/long_faults.py::test_answers_nothing_for_longer_than_a_call_may_take",
+    ),
+    Row(
+        "connection cut",
+        "in the middle of an answer",
+        _READ_AGAIN,
+        30,
+        "tests/faults/test_redis.py::test_cut_in_the_middle_of_an_answer",
+    ),
+    Row(
+        "a command fails",
+        "in the middle of the script",
+        _STOPS.format("torn") + "; once its keys are deleted, it is built again",
+        30,
+        "tests/faults/test_redis.py::test_a_command_fails_in_the_middle_of_the_script",
+    ),
+]
+
+KAFKA = [
+    Row(
+        "broker `kill -9`, started again",
+        "under load",
+        "`waiting_for_broker`, or nothing where it is back at once",
+        None,
+        "tests/servers/test_start_and_stop.py::test_waits_for_the_broker_and_outlives_its_crash",
+    ),
+    Row(
+        "unreachable for 15 s",
+        "under load",
+        "nothing is applied meanwhile; the group is joined again",
+        30,
+        "tests/faults/long_faults.py::test_unreachable_for_longer_than_the_session",
+    ),
+    Row(
+        "topic missing",
+        "at the start",
+        "`waiting_for_broker` until it is there",
+        30,
+        "tests/faults/test_kafka.py::test_topic_missing",
+    ),
+    Row(
+        "log cut behind the stored position",
+        "at the start",
+        _STOPS.format("log"),
+        None,
+        "tests/servers/test_stopped.py::test_lost_records_stop_it[was applied before]",
+    ),
+    Row(
+        "log cut behind the stored position",
+        "while it runs",
+        _STOPS.format("log"),
+        None,
+        "tests/faults/test_kafka.py::test_log_cut_while_it_runs",
+    ),
+    Row(
+        "topic deleted and made again, shorter",
+        "at the start",
+        _STOPS.format("log"),
+        None,
+        "tests/servers/test_stopped.py::test_topic_made_again_is_another_log[100-before the position]",
+    ),
+    Row(
+        "topic deleted and made again, longer",
+        "at the start",
+        _STOPS.format("log"),
+        None,
+        "tests/servers/test_stopped.py::test_topic_made_again_is_another_log[1500-not the record that was applied]",
+    ),
+    Row(
+        "topic deleted and made again, shorter",
+        "while it runs",
+        _STOPS.format("log"),
+        None,
+        "tests/faults/long_faults.py::test_topic_made_again_while_it_runs[shorter]",
+    ),
+    Row(
+        "topic deleted and made again, longer",
+        "while it runs",
+        _STOPS.format("log"),
+        None,
+        "tests/faults/long_faults.py::test_topic_made_again_while_it_runs[longer]",
+    ),
+    Row(
+        "message larger than a fetch",
+        "among others",
+        "it comes alone, and is a dead letter, `record_too_large`",
+        30,
+        "tests/faults/test_kafka.py::test_message_larger_than_a_fetch",
+    ),
+    Row(
+        "compressed: gzip, snappy, lz4, zstd",
+        "mixed",
+        "nothing",
+        30,
+        "tests/faults/test_kafka.py::test_compressed_in_every_way",
+    ),
+    Row(
+        "transactions aborted",
+        "among committed ones",
+        "nothing: their offsets are gaps",
+        None,
+        "tests/servers/test_batches.py::test_transactions_that_were_aborted_leave_nothing_but_gaps",
+    ),
+    Row(
+        "transaction left open",
+        "under load",
+        "its partitions stand at its beginning, the others go on; all goes on when it is over",
+        30,
+        "tests/faults/test_kafka.py::test_transaction_left_open",
+    ),
+    Row(
+        "topic compacted by mistake",
+        "at the start",
+        "ingest refuses to start and says what to set",
+        None,
+        "tests/servers/test_start_and_stop.py::test_refuses_a_topic_that_forgets",
+    ),
+    Row(
+        "partitions added",
+        "at the start",
+        "every partition stops, reason `partitions`",
+        None,
+        "tests/servers/test_stopped.py::test_added_partitions_stop_all",
+    ),
+    Row(
+        "records with a wrong key or in a wrong partition",
+        "among others",
+        "dead letters, `wrong_key` and `wrong_partition`",
+        None,
+        "tests/servers/test_bad_records.py::test_every_bad_record_is_a_dead_letter_once",
+    ),
+]
+
+MATRIX = {"Ingest": INGEST, "Redis": REDIS, "Kafka": KAFKA}
+"""The rows by where the fault comes from."""
