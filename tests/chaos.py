@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import logging
 import random
 import signal
 import sys
@@ -32,7 +33,7 @@ from tests.ingesting import Ingesting, Place, wait_for
 from tests.made_up import mixture
 from tests.replay import Replay
 from tests.servers.test_rollbacks import copy, set_back
-from tests.topics import make, producer, read_letters, write
+from tests.topics import Item, make, producer, read_letters, write
 
 PARTITIONS, PROCESSES = 8, 3
 LOOK_S = 0.1
@@ -214,7 +215,7 @@ class Chaos:
         over = threading.Event()
 
         async def work() -> None:
-            items = itertools.chain.from_iterable(mixture(seed + turn, CHUNK, PARTITIONS) for turn in itertools.count())
+            items = _endless(seed)
             while not over.is_set():
                 # Whatever became of it: the log, read back at the end, is what counts.
                 with suppress(KafkaError):
@@ -269,6 +270,13 @@ class Chaos:
         self.told.records, self.told.matches = sum(here.ends), counts["applied"]
 
 
+def _endless(seed: int) -> Iterator[Item]:
+    """Mixtures without end; each names its matches anew, or most would be ids used before."""
+    for turn in itertools.count():
+        for one in mixture(seed + turn, CHUNK, PARTITIONS):
+            yield one._replace(value=one.value and one.value.replace(b'"id": "', b'"id": "%d-' % turn))
+
+
 def run(seconds: float, seed: int, folder: Path) -> Told:
     """Run chaos for so long; what differs from the oracle's is an AssertionError."""
     rng = random.Random(seed)
@@ -304,6 +312,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     options = parser.parse_args()
+    # What the producer says of every broken connection is the fault itself.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     say = sys.stdout.write
     say(f"seed {options.seed}, {PROCESSES} processes, {PARTITIONS} partitions, {options.seconds:g} s\n")
     sys.stdout.flush()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from redis import Redis
@@ -118,3 +120,41 @@ def test_topic_made_again_while_it_runs(
         assert "log: " in stopped(ingest, *range(PARTITIONS))
     # What was applied is as it was.
     here.check()
+
+
+@pytest.mark.parametrize("kept", ["always", "none"])
+def test_killed_under_load(
+    kept: Literal["always", "none"],
+    begun: Callable[[str], Scene],
+    tmp_path: Path,
+    recovery: Recovery,
+) -> None:
+    server = (
+        ValkeyServer(tmp_path / "store", extra=["--appendonly", "no"])
+        if kept == "none"
+        else ValkeyServer(tmp_path / "store", appendfsync=kept)
+    )
+    with server as own:
+        scene = begun(own.url)
+        with scene.ingest() as ingest:
+            scene.here.place.wait_past(RECORDS // 2, ingest)
+            own.kill()
+            ingest.wait_ready(waits)
+            own.start()
+            with scene.here.place.client() as client:
+                assert (sum(scene.here.place.positions(client)) < RECORDS // 2) == (kept == "none")
+            whole_again(scene, recovery, ingest)
+        scene.check()
+
+
+def test_restored_from_an_older_snapshot(begun: Callable[[str], Scene], tmp_path: Path, recovery: Recovery) -> None:
+    with ValkeyServer(tmp_path / "store", extra=["--appendonly", "no"]) as own:
+        scene = begun(own.url)
+        with scene.ingest() as ingest, scene.here.place.client() as client:
+            scene.here.place.wait_past(RECORDS // 4, ingest)
+            client.save()
+            scene.here.place.wait_past(RECORDS // 2, ingest)
+            own.kill()
+            own.start()
+            whole_again(scene, recovery, ingest)
+        scene.check()

@@ -21,7 +21,7 @@ PARTITIONS = 3
 SMALL = 20
 """Records of a batch: small enough for many batches, so that there is always one on its way."""
 
-RECORDS = 2_000
+RECORDS = 1_200
 """Of a scene that begins with some."""
 
 MEASURED = Path(__file__).with_name("measured.json")

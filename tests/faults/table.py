@@ -114,7 +114,7 @@ REDIS = [
             f"append-only file: {kept}",
             _WAITS_REDIS + ("; here that is the log's beginning" if kept == "none" else ""),
             30,
-            f"tests/faults/test_redis.py::test_killed_under_load[{kept}]",
+            f"tests/faults/long_faults.py::test_killed_under_load[{kept}]",
         )
         for kept in ("always", "none")
     ),
@@ -130,7 +130,7 @@ REDIS = [
         "under load",
         "the log is read again from the snapshot's position",
         30,
-        "tests/faults/test_redis.py::test_restored_from_an_older_snapshot",
+        "tests/faults/long_faults.py::test_restored_from_an_older_snapshot",
     ),
     Row(
         "failover to a replica that lacks the last writes",
