@@ -80,7 +80,7 @@ def ended_at_every_point(ways: Ways, recovery: Recovery, end: Callable[[Ingestin
             with recovery.measured(point):
                 stack.enter_context(ingest)
                 whole(scene, ingest)
-    scene.check()
+            scene.check()
 
 
 def broken_at_every_point(
@@ -100,4 +100,4 @@ def broken_at_every_point(
                 if ingest.process is None:
                     stack.enter_context(ingest)
                 whole(scene, ingest)
-    scene.check()
+            scene.check()

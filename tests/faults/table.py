@@ -48,19 +48,28 @@ class Row:
         return f"{self.fault} / {self.point}"
 
 
-def _at_every_point(fault: str, then: str, test: str) -> list[Row]:
-    return [Row(fault, point, then, 30, f"tests/faults/{test}_at_every_point") for point in POINTS]
-
+_OF_KAFKA = ("before decode", "committed", "inside a dead letter's send", "dead letter sent, answer lost")
 
 _READ_AGAIN = "`recovering`, then the position is read again and the log from there"
-_WAITS_REDIS = "`waiting_for_redis` until it answers, then the log from the stored position"
+_WAITS_REDIS = "`waiting_for_redis` while it is away, then the log from the stored position"
+_ASKED_AGAIN = "Kafka is asked again; a letter that it has already is known by its key"
+_ENDS = "ends with code 0; the next start reads on at the stored position"
 _STOPS = "the partition stops, alone, reason `{}`; the others go on"
+_ALL_STOP = "every partition stops, reason `{}`, and nothing of the other log is applied"
+
+
+def _at_every_point(
+    fault: str, test: str, then: str, of_kafka: str | None = None, stop: str | None = None
+) -> list[Row]:
+    """One row a point; what happens may be another thing where Kafka is talked to, and during the stop."""
+    said = dict.fromkeys(POINTS, then) | dict.fromkeys(_OF_KAFKA, of_kafka or then)
+    said["during the stop"] = stop or then
+    return [Row(fault, point, said[point], 30, f"tests/faults/{test}_at_every_point") for point in POINTS]
+
 
 INGEST = [
-    *_at_every_point(KILLED, "the next start reads on at the stored position", "test_points.py::test_killed"),
-    *_at_every_point(
-        TOLD, "ends with code 0 in 20 s; what was on its way is settled", "long_faults.py::test_told_to_stop"
-    ),
+    *_at_every_point(KILLED, "test_points.py::test_killed", "the next start reads on at the stored position"),
+    *_at_every_point(TOLD, "long_faults.py::test_told_to_stop", "what was on its way is settled; " + _ENDS),
     Row(
         "SIGSTOP for longer than the session, then SIGCONT",
         "a batch is on its way",
@@ -106,8 +115,8 @@ INGEST = [
 ]
 
 REDIS = [
-    *_at_every_point(STORE_KILLED, _WAITS_REDIS, "test_points.py::test_store_killed"),
-    *_at_every_point(CUT, _READ_AGAIN, "test_points.py::test_connection_cut"),
+    *_at_every_point(STORE_KILLED, "test_points.py::test_store_killed", _WAITS_REDIS, stop=_ENDS),
+    *_at_every_point(CUT, "test_points.py::test_connection_cut", _WAITS_REDIS, _ASKED_AGAIN, _ENDS),
     *(
         Row(
             "`kill -9` and restart",
@@ -192,14 +201,14 @@ REDIS = [
     Row(
         "connection cut",
         "in the middle of an answer",
-        _READ_AGAIN,
+        _WAITS_REDIS,
         30,
         "tests/faults/test_redis.py::test_cut_in_the_middle_of_an_answer",
     ),
     Row(
         "a command fails",
         "in the middle of the script",
-        _STOPS.format("torn") + "; once its keys are deleted, it is built again",
+        "the partition stops, reason `torn`; once its keys are deleted, it is built again",
         30,
         "tests/faults/test_redis.py::test_a_command_fails_in_the_middle_of_the_script",
     ),
@@ -244,28 +253,28 @@ KAFKA = [
     Row(
         "topic deleted and made again, shorter",
         "at the start",
-        _STOPS.format("log"),
+        _ALL_STOP.format("log"),
         None,
         "tests/servers/test_stopped.py::test_topic_made_again_is_another_log[100-before the position]",
     ),
     Row(
         "topic deleted and made again, longer",
         "at the start",
-        _STOPS.format("log"),
+        _ALL_STOP.format("log"),
         None,
         "tests/servers/test_stopped.py::test_topic_made_again_is_another_log[1500-not the record that was applied]",
     ),
     Row(
         "topic deleted and made again, shorter",
         "while it runs",
-        _STOPS.format("log"),
+        _ALL_STOP.format("log") + "; seen after about half a minute",
         None,
         "tests/faults/long_faults.py::test_topic_made_again_while_it_runs[shorter]",
     ),
     Row(
         "topic deleted and made again, longer",
         "while it runs",
-        _STOPS.format("log"),
+        _ALL_STOP.format("log") + "; seen after about half a minute",
         None,
         "tests/faults/long_faults.py::test_topic_made_again_while_it_runs[longer]",
     ),
