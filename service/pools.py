@@ -196,7 +196,7 @@ def _conflicts(pool: Pool, stored: Mapping[str, str]) -> Iterator[str]:
         elif fingerprint not in (None, now):
             yield (
                 f"{where}: {system.name!r} was rated with {_difference(fingerprint, now)}: restore that,"
-                " or delete the partition's keys so that it is rated again from the log"
+                " or rate it again from the log: standings rebuild"
             )
 
 

@@ -112,7 +112,7 @@ def test_conflicts_in_words() -> None:
     (line,) = Pools().conflicts(stored)
     assert line == (
         "pool 'chess.blitz' (section '*'): 'elo' was rated with k = 24.0 (now 32.0): restore that,"
-        " or delete the partition's keys so that it is rated again from the log"
+        " or rate it again from the log: standings rebuild"
     )
     changed = parse_pools(
         """
