@@ -72,6 +72,9 @@ class Part(ServerProcess):
         }
         if settings.pools is not None:
             given["pools"] = str(settings.pools.absolute())
+        for bound in ("most_dead_share", "most_dead_run"):
+            if (value := getattr(settings, bound)) is not None:
+                given[bound] = str(value)
         if settings.key is not None:
             given["key"] = settings.key.get_secret_value()
         # It works in another folder and must find the same code.
