@@ -8,12 +8,14 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from redis import Redis
 
+from consumers.compare import Verified
 from service.store.layout import Keys
 from standings.embedded import KafkaServer, ValkeyServer
-from standings.operate import verify
+from standings.operate import show_verified, verify
 from tests.ingesting import Ingesting
 from tests.made_up import mixture, unique_name
 from tests.operating import mistake, run, start, verified
@@ -33,7 +35,7 @@ def here(kafka: KafkaServer, valkey: ValkeyServer, tmp_path_factory: pytest.Temp
     return replay
 
 
-def test_all_is_as_the_log_says(here: Replay) -> None:
+def test_all_is_as_the_log_says(here: Replay, capsys: pytest.CaptureFixture[str]) -> None:
     found = verified(here, 0)
     with here.place.client() as client:
         keys = here.place.keys(0)
@@ -43,8 +45,8 @@ def test_all_is_as_the_log_says(here: Replay) -> None:
     count += sum(len(table.rows) + len(table.board) for pool in pools for table in pool.tables.values())
     assert found["values"] == count + len(here.expected[0].seen)
     assert (found["position"], found["records"]) == (here.ends[0], len(here.log[0].records))
-    out, _ = run(here, "verify", 0)
-    assert "values are what" in out
+    show_verified(msgspec.convert(found, Verified))
+    assert "values are what 3,000 records make of them" in " ".join(capsys.readouterr().out.split())
 
 
 def flip(client: Redis, key: str, field: str, byte: int) -> None:
@@ -125,7 +127,7 @@ DAMAGES = (
 )
 
 
-def test_every_damage_is_found_and_named(here: Replay) -> None:
+def test_every_damage_is_found_and_named(here: Replay, capsys: pytest.CaptureFixture[str]) -> None:
     """All at once: each is told, and nothing else is."""
     again = here.elsewhere()
     with again.ingest() as ingest:
@@ -136,6 +138,10 @@ def test_every_damage_is_found_and_named(here: Replay) -> None:
         found = verified(again, 0, code=1)
     for one in wanted:
         assert any(one.items() <= told.items() for told in found["differences"]), one
+    show_verified(msgspec.convert(found, Verified))
+    shown = capsys.readouterr().out
+    assert "nobody" in shown
+    assert " more\n" in shown
     assert len(found["differences"]) == 20
     assert found["different"].pop("seen") > 100
     # A place that was swapped is two.
