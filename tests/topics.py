@@ -61,6 +61,11 @@ async def make_topic(kafka: str, topic: str, partitions: int) -> None:
             "message.timestamp.after.max.ms": str(2**63 - 1),
         }
         await client.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs)])
+    # The broker answers before it tells of them.
+    deadline = time.monotonic() + DEADLINE_S
+    while len(await _numbers(kafka, topic)) < partitions:
+        assert time.monotonic() < deadline, f"{topic} was not made"
+        await asyncio.sleep(0.02)
 
 
 async def remove_topic(kafka: str, topic: str) -> None:
