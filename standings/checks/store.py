@@ -25,7 +25,7 @@ SERVER: Final = (
 )
 PARTITIONS: Final = ("topic.partitions", "stored.layout", "stored.torn", "stored.generation", "stored.position")
 
-AGAIN: Final = "delete the partition's keys, so that it is rated again from the log"
+AGAIN: Final = "build it again: standings rebuild PARTITION"
 
 
 def server(address: str, found: Server | Unanswered) -> list[Check]:
@@ -187,6 +187,6 @@ def _positions(stored: Sequence[Loaded], extents: Mapping[int, Extent] | Unanswe
         except Undecided as error:
             undecided.append(f"partition {loaded.keys.partition}: {error}")
     if undecided:
-        remedy = f"name the right --topic and --redis; or bring the log back; or {AGAIN}"
+        remedy = "name the right --topic and --redis; or bring the log back; or delete the partition's keys"
         return Check(name, "problem", listed(undecided), remedy)
     return Check(name, "ok", f"Redis is {counted(behind, 'offset')} before the log's end")
