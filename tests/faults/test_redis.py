@@ -110,6 +110,8 @@ def test_a_command_fails_in_the_middle_of_the_script(scene: Scene, recovery: Rec
     with scene.ingest() as ingest, place.client() as client:
         place.wait_past(RECORDS // 2, ingest)
         with without(client, "zadd"):
+            # A partition that has all that was sent writes to no board.
+            scene.send(RECORDS)
             said = ingest.wait_ready(
                 lambda said: [one["state"] for one in said["partitions"]] == ["stopped"] * PARTITIONS
             )
