@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests import chaos
 
-SECONDS, SEED = 30.0, 5
+SECONDS, SEED = 20.0, 5
 
 
 def test_chaos_ends_as_the_oracle_says(tmp_path: Path) -> None:
