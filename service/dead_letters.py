@@ -16,6 +16,9 @@ from service.broker import HeadedRecord, Place, describe_topic, look_at_newest
 from service.fields import EARLIEST_MS, LATEST_MS, is_slug
 from service.log import LogUnavailable, dead_letters_topic
 
+REPLAYED_HEADER: Final = "replayed-from"
+"""Of a record that was sent again: ``topic/partition/offset`` of the one that could not be used."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from consumers.judge import Judge
 from consumers.seen import SeenIds
 from service.broker import Extent, Place, describe_topic, extents, read_records
-from service.dead_letters import Found, pool_of
+from service.dead_letters import REPLAYED_HEADER, Found, pool_of
 from service.log import LogUnavailable, answered, producer
 from service.partitioner import partition_of
 from service.pool_file import PoolsInvalid, read_pools
@@ -30,9 +30,6 @@ from service.store.partition import load
 from service.store.streams import RECEIPT_HEADER
 from standings.dead_letters import Filters, newest, readable
 from standings.errors import Mistake, Trouble
-
-HEADER: Final = "replayed-from"
-"""Of a replayed record: ``topic/partition/offset`` of the one that could not be used."""
 
 CHUNK: Final = 500
 CHUNK_BYTES: Final = 32 << 20
@@ -119,14 +116,14 @@ class Bench:
         partition = 0 if pool is None else self.place(pool)
         judge, seen = await self._judge(partition)
         origin = "/".join(map(str, found.letter.place)).encode()
-        kept = [(name, text) for name, text in headers if name not in (HEADER, RECEIPT_HEADER)]
+        kept = [(name, text) for name, text in headers if name not in (REPLAYED_HEADER, RECEIPT_HEADER)]
         candidate = Candidate(
             partition=partition,
             offset=self._ends[partition],
             timestamp=int(time.time() * 1000),
             key=None if pool is None else pool.encode(),
             value=value,
-            headers=[*kept, (HEADER, origin)],
+            headers=[*kept, (REPLAYED_HEADER, origin)],
         )
         (verdict,) = judge.judge([candidate], seen).found
         if verdict is None:

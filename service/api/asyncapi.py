@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from service.broker import TOPIC_SETTINGS
+from service.dead_letters import REPLAYED_HEADER
 from service.log import dead_letters_topic
 from service.match import RECORD_BYTES, Match, Side
 from service.partitioner import Partitioner
@@ -140,13 +141,14 @@ def _dead_letters(topic: str) -> dict[str, Any]:
 
 
 def _record(name: str, summary: str, example: Match | Seed) -> dict[str, Any]:
+    replayed = _text("a dead letter that was sent again: topic/partition/offset of the first record")
     receipt = _text("ask for a receipt: what became of the record; the value is of no account")
     return {
         "name": name,
         "title": name,
         "summary": summary,
         "contentType": "application/json",
-        "headers": {"type": "object", "properties": {RECEIPT_HEADER: receipt}},
+        "headers": {"type": "object", "properties": {RECEIPT_HEADER: receipt, REPLAYED_HEADER: replayed}},
         "payload": {"$ref": f"#/components/schemas/{name}"},
         "bindings": {"kafka": {"key": {"type": "string", "description": "the pool"}, "bindingVersion": "0.5.0"}},
         "examples": [{"name": "plain", "payload": msgspec.to_builtins(example)}],

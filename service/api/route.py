@@ -110,7 +110,7 @@ def _steps(top: Dependant) -> list[_Step]:
         for inner in node.dependencies:
             add(inner)
         call = cast("Call", node.call)
-        assert iscoroutinefunction(call) or iscoroutinefunction(getattr(call, "__call__", None)), call  # noqa: B004
+        assert iscoroutinefunction(call) or iscoroutinefunction(getattr(call, "__call__", None)), call  # noqa: B004  # an object may have one
         assert not node.body_params, "bodies are read by service.api.bodies"
         steps.setdefault(
             call,

@@ -46,7 +46,7 @@ class Lines:
         try:
             # Unbuffered, so that a pipe hands over what it has and `position` is what was really taken.
             # `__exit__` closes it.
-            self._raw = open(0 if name == "-" else name, "rb", buffering=0, closefd=name != "-")  # noqa: SIM115
+            self._raw = open(0 if name == "-" else name, "rb", buffering=0, closefd=name != "-")  # noqa: SIM115  # as said
             status = os.fstat(self._raw.fileno())
         except OSError as error:
             raise self._unreadable(error) from None

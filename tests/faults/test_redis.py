@@ -117,7 +117,7 @@ def test_a_command_fails_in_the_middle_of_the_script(scene: Scene, recovery: Rec
             )
         assert all("torn" in one["reason"] for one in said["partitions"])
         assert ingest.stop() == 0
-        # What the page tells an operator to do.
+        # Without its keys a partition begins anew from its log; tests/servers/test_rebuild.py has the gentler way.
         for key in client.scan_iter(f"{{{place.installation}/*"):
             client.delete(key)
     with recovery.measured(), scene.ingest(batch=5_000) as ingest:

@@ -18,12 +18,13 @@ from aiokafka.admin import RecordsToDelete
 from pydantic import SecretStr
 
 from service.broker import Place, read_records
+from service.dead_letters import REPLAYED_HEADER
 from service.settings import Settings
 from standings import cli
 from standings.dead_letters import Filters, Listing, list_letters
 from standings.embedded import KafkaServer, ValkeyServer
 from standings.errors import Trouble
-from standings.replay import HEADER, Replayed, replay
+from standings.replay import Replayed, replay
 from tests.api import Client, client, is_problem, settings
 from tests.made_up import mixture, unique_name
 from tests.oracle import Record, partition_of
@@ -206,7 +207,7 @@ def test_a_replayed_record_is_as_it_was_but_for_its_key_and_says_where_it_comes_
     assert [(one.key, one.value) for one in new] == [(POOL.encode(), duel(number)) for number in range(12)]
     for number, one in enumerate(new):
         origin = f"{here.place.topic}/{number % PARTITIONS}/{number // PARTITIONS}"
-        assert one.headers == (("trace", b"7f"), ("trace", b"80"), (HEADER, origin.encode()))
+        assert one.headers == (("trace", b"7f"), ("trace", b"80"), (REPLAYED_HEADER, origin.encode()))
         assert one.timestamp > 1_795_000_000_000
     assert counts(longer)["applied"] == 12
 
@@ -254,7 +255,9 @@ def test_letters_stand_in_for_a_log_that_lost_its_records(
     assert [(place.offset, reason) for place, reason, _ in done.left_out] == [(1, "gone")]
     new = here.reread().log[HERE].records[len(others) :]
     assert [one.value for one in new] == [duel(0), duel(2)]
-    assert [one.headers for one in new] == [((HEADER, f"{topic}/{HERE}/{number}".encode()),) for number in (0, 2)]
+    assert [one.headers for one in new] == [
+        ((REPLAYED_HEADER, f"{topic}/{HERE}/{number}".encode()),) for number in (0, 2)
+    ]
 
 
 def test_killed_between_sending_letters_and_applying_their_batch(

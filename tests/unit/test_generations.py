@@ -189,7 +189,7 @@ def test_skips_stand_in_place_of_records() -> None:
         (7, True),
         (9, False),
     ]
-    untouched = skips.honoured(records[3:], 8, 10)  # type: ignore[arg-type]
+    untouched = skips.honoured(records[3:], 8, 10)  # type: ignore[arg-type]  # as above
     assert [one.offset for one in untouched] == [9]
 
 

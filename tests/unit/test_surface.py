@@ -39,7 +39,7 @@ def test_the_import_is_light() -> None:
     for name in standings.__all__:
         assert callable(getattr(standings, name)), name
     with pytest.raises(AttributeError, match="'standings' has no attribute 'rates'"):
-        _ = standings.rates  # type: ignore[attr-defined]
+        _ = standings.rates  # type: ignore[attr-defined]  # that is the point
 
 
 def test_the_same_as_the_command(file: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_wrong_match_is_named_by_index_and_field(wrong: Any, said: str) -> Non
 
 def test_a_match_of_the_wrong_types_is_refused_too() -> None:
     with pytest.raises(Problem, match=r"matches\[0\]\.sides\[0\]\.players: Expected `array`, got `str`"):
-        rate([Match("1", "chess", 0, (Side("ann", rank=1), Side("bob", rank=2)))])  # type: ignore[arg-type]
+        rate([Match("1", "chess", 0, (Side("ann", rank=1), Side("bob", rank=2)))])  # type: ignore[arg-type]  # the same
 
 
 def test_mistakes_are_told_before_anything_is_read(tmp_path: Path) -> None:
