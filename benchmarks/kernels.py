@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.report import figure
 from service.columns import NO_HOME, Matches
 from service.rate import empty, rate
-from service.ratings import create, systems
+from service.ratings import create, systems, unexpected
 
 MATCHES = 200_000
 PLAYERS = 1_000
@@ -24,11 +24,11 @@ def run(rounds: int) -> None:
     for name in systems():
         system = create(name)
         rate(system, matches, empty(system, PLAYERS))
-        rest, location, variance = np.zeros(2 * MATCHES), np.empty(2 * MATCHES), np.empty(2 * MATCHES)
+        rest, expected = np.zeros(2 * MATCHES), unexpected(matches)
         update, whole = [], []
         for _ in range(rounds):
             table = empty(system, PLAYERS)
-            update.append(_timed(system.update, matches, rest, table.skills, table.pool, location, variance))
+            update.append(_timed(system.update, matches, rest, table.skills, table.pool, expected))
             whole.append(_timed(rate, system, matches, empty(system, PLAYERS)))
         figure(f"{name}: update", update, "us/match")
         figure(f"{name}: count, update, score", whole, "us/match")

@@ -10,7 +10,8 @@ import numpy as np
 from service.columns import Integers, lay_out
 from service.match import Match
 from service.pools import Pool
-from service.rate import DAY_MS, LAST_AT, MATCHES, SCORE_COLUMNS, TALLY_COLUMNS, empty, enlarged, rate, seed
+from service.rate import DAY_MS, LAST_AT, MATCHES, TALLY_COLUMNS, empty, enlarged, rate, seed
+from service.score import SCORE_COLUMNS
 from service.seed import Seed
 from service.store.apply import Section
 from service.store.connection import Argument

@@ -5,15 +5,15 @@ The one step that ingest, ``standings rate`` and ``standings evaluate`` share. P
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numba
 import numpy as np
 
-from service.columns import Floats, Integers, Matches
-from service.ratings import RatingSystem
+from service.columns import Floats, Matches
+from service.ratings import RatingSystem, unexpected
+from service.score import Losses, score, unscored
 from service.seed import Seed
 
 MATCHES: Final = 0
@@ -23,19 +23,7 @@ LAST_AT: Final = 3
 TALLY_COLUMNS: Final = ("matches", "won", "tied", "last_at")
 """What is kept of a player under every system: won = alone in first place, tied = shares it."""
 
-BINS: Final = 10
-SCORED: Final = 0
-LOG_LOSS: Final = 1
-BRIER: Final = 2
-DECIDED: Final = 3
-RIGHT: Final = 4
-FIRST_BIN: Final = 5
-SCORE_COLUMNS: Final = 5 + 3 * BINS
-"""Sums over scored matches: count, log-loss, Brier; count of decided ones, how many of them were foreseen;
-then for each tenth of predicted chance its weight, the sum of the chances and the sum of the results."""
-
 DAY_MS: Final = 86_400_000.0
-LEAST_CHANCE: Final = 1e-15
 
 
 class Table(NamedTuple):
@@ -50,7 +38,7 @@ class Table(NamedTuple):
     pool : float64[len(pool_columns)]
         The system's row of the pool.
     scores : float64[SCORE_COLUMNS]
-        How well the system predicted so far.
+        How well the system predicted so far, and what is known of ties; see `service.score`.
     """
 
     tallies: Floats
@@ -65,7 +53,7 @@ def empty(system: RatingSystem, players: int) -> Table:
         tallies=np.zeros((players, len(TALLY_COLUMNS))),
         skills=np.tile(system.newcomer(), (players, 1)),
         pool=system.opening(),
-        scores=np.zeros(SCORE_COLUMNS),
+        scores=unscored(),
     )
 
 
@@ -83,7 +71,7 @@ def enlarged(system: RatingSystem, table: Table, players: int) -> Table:
     )
 
 
-def rate(system: RatingSystem, matches: Matches, table: Table) -> None:
+def rate(system: RatingSystem, matches: Matches, table: Table) -> Losses:
     """Rate matches in order: count them, predict and update each, score the predictions. In place.
 
     Parameters
@@ -95,6 +83,11 @@ def rate(system: RatingSystem, matches: Matches, table: Table) -> None:
     table : Table
         Rows that ``matches.player`` points into.
 
+    Returns
+    -------
+    Losses
+        How well each match was predicted; the table has their sums.
+
     Examples
     --------
     >>> from service.columns import lay_out
@@ -102,15 +95,16 @@ def rate(system: RatingSystem, matches: Matches, table: Table) -> None:
     >>> from service.ratings import create
     >>> elo, match = create("elo"), Match("1", "chess", 0, (Side(("ann",), rank=1), Side(("bob",), rank=2)))
     >>> table = empty(elo, 2)
-    >>> rate(elo, lay_out([match], [0, 1]), table)
+    >>> rate(elo, lay_out([match], [0, 1]), table).two_way.round(3).tolist()
+    [0.693]
     >>> table.skills[:, 0].tolist(), table.tallies[:, :3].tolist()
     ([1516.0, 1484.0], [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
     """
     rest = np.empty(len(matches.player))
-    location, variance = np.empty(len(matches.rank)), np.empty(len(matches.rank))
+    expected = unexpected(matches)
     _count(matches, table.tallies, rest)
-    system.update(matches, rest, table.skills, table.pool, location, variance)
-    _score(matches, location, variance, system.link == "normal", table.scores)
+    system.update(matches, rest, table.skills, table.pool, expected)
+    return score(matches, expected, system.link, table.scores)
 
 
 def seed(system: RatingSystem, seed: Seed, rows: Sequence[int], table: Table) -> None:
@@ -169,65 +163,3 @@ def _count(matches: Matches, tallies: Floats, rest: Floats) -> None:
                 row[MATCHES] += 1.0
                 if matches.rank[side] == best:
                     row[WON if leaders == 1 else TIED] += 1.0
-
-
-@numba.njit(cache=True)
-def _chance(location: Floats, variance: Floats, i: int, q: int, normal: bool) -> float:
-    x = (location[i] - location[q]) / math.sqrt(variance[i] + variance[q])
-    # Past 700 the compiled exp would give infinity, and Python's an OverflowError.
-    chance = 0.5 * math.erfc(-x / math.sqrt(2.0)) if normal else 1.0 / (1.0 + math.exp(min(-x, 700.0)))
-    return min(max(chance, LEAST_CHANCE), 1.0 - LEAST_CHANCE)
-
-
-@numba.njit(cache=True)
-def _score(matches: Matches, location: Floats, variance: Floats, normal: bool, scores: Floats) -> None:
-    """Two sides: expected score against result, a tie being one half. More: the mean over untied pairs."""
-    for match in range(len(matches.at)):
-        first, end = matches.side_start[match], matches.side_start[match + 1]
-        pairs = _scored_pairs(matches.rank[first:end])
-        if pairs == 0:
-            continue
-        log_loss = brier = right = 0.0
-        for i in range(first, end - 1):
-            for q in range(i + 1, end):
-                tied = matches.rank[i] == matches.rank[q]
-                if tied and end - first > 2:
-                    continue
-                chance = _chance(location, variance, i, q, normal)
-                result = 0.5 if tied else 1.0 if matches.rank[i] < matches.rank[q] else 0.0
-                if tied:
-                    log_loss -= 0.5 * math.log(chance) + 0.5 * math.log(1.0 - chance)
-                else:
-                    log_loss -= math.log(chance if result > 0.5 else 1.0 - chance)
-                brier += (chance - result) * (chance - result)
-                if not tied:
-                    right += 0.5 if chance == 0.5 else 1.0 if (chance > 0.5) == (result > 0.5) else 0.0
-                # Both sides of the pair, half each, so that which one is listed first cannot matter.
-                _bin(scores, chance, result, 0.5 / pairs)
-                _bin(scores, 1.0 - chance, 1.0 - result, 0.5 / pairs)
-        scores[SCORED] += 1.0
-        scores[LOG_LOSS] += log_loss / pairs
-        scores[BRIER] += brier / pairs
-        if end - first > 2 or matches.rank[first] != matches.rank[first + 1]:
-            scores[DECIDED] += 1.0
-            scores[RIGHT] += right / pairs
-
-
-@numba.njit(cache=True)
-def _scored_pairs(rank: Integers) -> int:
-    if len(rank) == 2:
-        return 1
-    pairs = 0
-    for i in range(len(rank) - 1):
-        for q in range(i + 1, len(rank)):
-            if rank[i] != rank[q]:
-                pairs += 1
-    return pairs
-
-
-@numba.njit(cache=True)
-def _bin(scores: Floats, chance: float, result: float, weight: float) -> None:
-    place = FIRST_BIN + 3 * min(BINS - 1, int(chance * BINS))
-    scores[place] += weight
-    scores[place + 1] += weight * chance
-    scores[place + 2] += weight * result

@@ -9,8 +9,9 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from service.columns import Floats
-from service.rate import BINS, BRIER, DECIDED, FIRST_BIN, LOG_LOSS, MATCHES, RIGHT, SCORE_COLUMNS, SCORED
+from service.rate import MATCHES
 from service.ratings import RatingSystem
+from service.score import BINS, BRIER, DECIDED, FIRST_BIN, LOG_LOSS, RIGHT, SCORE_COLUMNS, SCORED
 from standings.files.source import Source
 from standings.play import Played, play_file
 

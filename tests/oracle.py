@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from tests import oracle_glicko2, oracle_ratings
 from tests.oracle_match import SLUG, Dead, Match, Seed, read
-from tests.oracle_ratings import Scores
+from tests.oracle_ratings import Scores, unscored
 
 DAY_MS = 86_400_000
 WINDOW = 1_000_000
@@ -63,7 +63,7 @@ class Table:
     rows: dict[str, list[float]] = field(default_factory=dict)
     board: dict[str, float] = field(default_factory=dict)
     learned: list[float] = field(default_factory=list)
-    scores: list[float] = field(default_factory=lambda: [0.0] * 35)
+    scores: list[float] = field(default_factory=unscored)
 
 
 @dataclass

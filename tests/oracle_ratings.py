@@ -30,7 +30,9 @@ def deviation_of(row: list[float], learned: list[float], rest_days: float) -> fl
 
 
 class Scores:
-    """Sums over predictions: count, log-loss, Brier, decided, right, then ten bins of three."""
+    """Sums over predictions: count, log-loss, Brier, decided, right; two-sided, three-way log-loss, what is known of
+    the zone of ties; then ten bins of three.
+    """
 
     def __init__(self, sums: list[float]) -> None:
         self.sums = sums
@@ -39,7 +41,9 @@ class Scores:
         ranks = match.ranks
         two = len(ranks) == 2
         pairs: list[tuple[float, float]] = []
-        for i, q in combinations(range(len(ranks)), 2):
+        if two:
+            self._outcome(ranks, (location[0] - location[1]) / math.sqrt(variance[0] + variance[1]))
+        for i, q in _pairs(ranks, location, variance):
             if ranks[i] == ranks[q] and not two:
                 continue
             chance = _logistic((location[i] - location[q]) / math.sqrt(variance[i] + variance[q]))
@@ -49,7 +53,10 @@ class Scores:
             return
         log_loss = brier = right = 0.0
         for chance, result in pairs:
-            log_loss -= result * math.log(chance) + (1.0 - result) * math.log(1.0 - chance)
+            if result == 0.5:
+                log_loss += -0.5 * math.log(chance) - 0.5 * math.log(1.0 - chance)
+            else:
+                log_loss -= math.log(chance if result > 0.5 else 1.0 - chance)
             brier += (chance - result) * (chance - result)
             if result != 0.5:
                 right += 0.5 if chance == 0.5 else float((chance > 0.5) == (result > 0.5))
@@ -65,11 +72,45 @@ class Scores:
             self._bin(chance, result, 0.5 / count)
             self._bin(1.0 - chance, 1.0 - result, 0.5 / count)
 
+    def _outcome(self, ranks: list[int], gap: float) -> None:
+        """Win, tie or loss; the zone of ties takes a step up its likelihood."""
+        zone = math.exp(self.sums[7])
+        win, loss = _logistic(gap - zone), _logistic(-gap - zone)
+        chances = [win, max(0.0, 1.0 - win - loss), loss]
+        slopes = [-zone * (win * (1.0 - win)), 0.0, -zone * (loss * (1.0 - loss))]
+        slopes[1] = -slopes[0] - slopes[2]
+        bounded = [min(max(chance, 1e-15), 1.0 - 1e-15) for chance in chances]
+        came = 1 if ranks[0] == ranks[1] else 0 if ranks[0] < ranks[1] else 2
+        self.sums[5] += 1.0
+        self.sums[6] -= math.log(bounded[came])
+        information = 0.0
+        for chance, slope in zip(bounded, slopes, strict=True):
+            information += slope * slope / chance
+        self.sums[8] = 1.0 / (1.0 / (self.sums[8] + 1e-7) + information)
+        step = self.sums[8] * slopes[came] / bounded[came]
+        self.sums[7] += min(max(step, -0.1), 0.1)
+        self.sums[7] = min(max(self.sums[7], math.log(1e-4)), math.log(5.0))
+
     def _bin(self, chance: float, result: float, weight: float) -> None:
-        place = 5 + 3 * min(9, int(chance * 10))
+        place = 9 + 3 * min(9, int(chance * 10))
         self.sums[place] += weight
         self.sums[place + 1] += weight * chance
         self.sums[place + 2] += weight * result
+
+
+def unscored() -> list[float]:
+    """Scores before the first match."""
+    return [0.0] * 7 + [math.log(0.2), 0.25] + [0.0] * 30
+
+
+def _pairs(ranks: list[int], location: list[float], variance: list[float]) -> list[tuple[int, int]]:
+    """Which sides are compared: all up to 100 of them, above that each with 50 at either hand."""
+    count = len(ranks)
+    if count <= 100:
+        return [(i, i + stride) for stride in range(1, count) for i in range(count - stride)]
+    order = sorted(range(count), key=lambda side: (ranks[side], location[side], variance[side]))
+    strides = [1 + step * ((count - 1) // 2 - 1) // 49 for step in range(50)]
+    return [(order[place], order[(place + stride) % count]) for stride in strides for place in range(count)]
 
 
 def rate(

@@ -5,18 +5,19 @@ from __future__ import annotations
 import inspect
 import re
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 from typing_extensions import TypedDict
 
 from service.api.documents import Document, cached, document
 from service.api.inputs import resource
 from service.pools import PROFILES, built_in
 from service.ratings import RatingSystem, systems
+from service.ratings.link import Link
 
 router = resource("catalog")
 
@@ -39,8 +40,9 @@ class SystemEntry(TypedDict):
     revision: Annotated[int, Field(description="raised by every change that changes a stored rating")]
     shapes: ShapesAnswer
     promises: Annotated[list[str], Field(description="what its paper promises, and the tests hold it to")]
-    link: Annotated[
-        Literal["logistic", "normal"], Field(description="from a gap of predicted performances to a chance")
+    link: Annotated[Link, Field(description="from a gap of predicted performances to the chances of each result")]
+    presets: Annotated[
+        dict[str, dict[str, FiniteFloat]], Field(description="parameters that go together, by what they are known as")
     ]
     parameters: Annotated[dict[str, Any], Field(description="JSON Schema of its parameters, with their defaults")]
 
@@ -86,6 +88,7 @@ def _system(kind: type[RatingSystem]) -> SystemEntry:
         shapes=ShapesAnswer(most_sides=shapes.most_sides, most_players=shapes.most_players, ties=shapes.ties),
         promises=sorted(kind.promises),
         link=kind.link,
+        presets={name: dict(preset) for name, preset in kind.presets.items()},
         parameters=parameters_schema(kind),
     )
 

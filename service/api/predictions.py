@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
@@ -18,7 +19,7 @@ from service.api.shared import Shared
 from service.fields import NAME_BYTES
 from service.match import MOST_ON_A_SIDE, Match, Side, checked
 from service.pools import Pool
-from service.predict import before_chances, forecast
+from service.predict import MOST_PLACED, Forecast, before_chances, forecast, place_chances
 from service.problems import FieldError, Problem, wrong_field
 from service.rate import Table
 from service.ratings import RatingSystem
@@ -77,9 +78,13 @@ class ExpectedSide(TypedDict):
     win: Annotated[
         FiniteFloat,
         Field(
-            description="chance to be first, a shared first place counted in parts; they add up to 1."
+            description="chance to be first: of two sides alone, of more with a shared first place counted in parts."
             " How unsure the ratings are is in it where the system reckons with deviations"
         ),
+    ]
+    places: Annotated[
+        list[FiniteFloat] | None,
+        Field(description=f"chance of each place from the first; null for more than {MOST_PLACED} sides"),
     ]
 
 
@@ -90,7 +95,11 @@ class PredictionAnswer(TypedDict):
     system: str
     sides: list[ExpectedSide]
     tie: Annotated[
-        None, Field(description="chance of a tie: null, since no system says it; a tie counts in parts in `win`")
+        FiniteFloat | None,
+        Field(
+            description="chance that two sides tie, by the system's own model of ties, or by the zone learned from its"
+            " predictions of the pool; null for more sides"
+        ),
     ]
     before: Annotated[
         list[list[FiniteFloat]] | None,
@@ -107,10 +116,10 @@ _EXAMPLE: Final = {
     "pool": "chess.blitz",
     "system": "glicko2",
     "sides": [
-        {"players": ["ann"], "newcomers": [], "win": 0.75},
-        {"players": ["bob"], "newcomers": ["bob"], "win": 0.25},
+        {"players": ["ann"], "newcomers": [], "win": 0.7, "places": [0.75, 0.25]},
+        {"players": ["bob"], "newcomers": ["bob"], "win": 0.2, "places": [0.25, 0.75]},
     ],
-    "tie": None,
+    "tie": 0.1,
     "before": [[0.5, 0.75], [0.25, 0.5]],
     "position": "1-3-184468",
     "as_of": "2026-11-21T10:00:07Z",
@@ -131,8 +140,8 @@ async def predict(
 ) -> Response:
     """Predict a match of any shape that the pool takes, by the ratings as they stand.
 
-    Of two sides `win` follows from the system's link; of more it is the chance of the best of independent
-    performances, which are normal or, under the logistic link, those of Plackett and Luce.
+    Of two sides `win` and `tie` follow from the system's link; of more, places are those of independent performances,
+    which are normal or, under the logistic link, those of Plackett and Luce.
     """
     system = system_of(pool, body.system)
     as_of = live.as_of if body.at is None else body.at.astimezone(UTC)
@@ -141,22 +150,35 @@ async def predict(
     if not (body.newcomers or all(known)):
         raise _unknown(pool, match, known)
     found = forecast(system, match, table)
+    compared = len(match.sides) <= MOST_COMPARED
+    before = before_chances(found.location, found.variance, system.link, found.zone) if compared else None
     seen = iter(known)
     sides = []
-    for side, win in zip(match.sides, found.win.tolist(), strict=True):
+    for side, win, places in zip(match.sides, found.win.tolist(), _places(system, found), strict=True):
         new = [name for name in side.players if not next(seen)]
-        sides.append(ExpectedSide(players=list(side.players), newcomers=new, win=win))
-    compared = len(sides) <= MOST_COMPARED
+        sides.append(ExpectedSide(players=list(side.players), newcomers=new, win=win, places=places))
     answer = PredictionAnswer(
         pool=pool.name,
         system=system.name,
         sides=sides,
-        tie=None,
-        before=before_chances(found.location, found.variance, system.link == "normal").tolist() if compared else None,
+        tie=found.tie,
+        before=None if before is None else before.tolist(),
         position=str(position),
         as_of=as_of,
     )
     return live.answer(answer, position, None)
+
+
+def _places(system: RatingSystem, found: Forecast) -> Sequence[list[float] | None]:
+    """Chance of each place, side by side; of two sides with a tie as half of each place."""
+    count = len(found.win)
+    if count == 2:
+        first = (found.win + (found.tie or 0.0) / 2).tolist()
+        return [first, first[::-1]]
+    if count > MOST_PLACED:
+        return [None] * count
+    chances: list[list[float]] = place_chances(found.location, found.variance, system.link == "normal").tolist()
+    return chances
 
 
 def _checked(pool: Pool, body: Planned, as_of: datetime) -> Match:

@@ -15,7 +15,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,6 +23,7 @@ import numpy as np
 from service.columns import Floats, Matches
 from service.match import MOST_ON_A_SIDE, Side
 from service.problems import Problem, wrong_field
+from service.ratings.link import Link
 
 Promise = Literal["neutral_tie", "monotone_place", "monotone_margin", "zero_sum", "deviation_shrinks", "rest_grows"]
 """What a system's paper may promise; the checks in ``tests/property/test_ratings.py`` hold it to each.
@@ -58,6 +59,29 @@ class Shapes(msgspec.Struct, frozen=True):
     ties: bool = True
 
 
+class Expected(NamedTuple):
+    """What a system expected of ``m`` matches with ``s`` sides, each as it stood before its result was looked at.
+
+    Attributes
+    ----------
+    location, variance : float64[s]
+        Each side's performance; all of it is filled in.
+    zone : float64[m]
+        What makes ties, in the unit of the link; see `service.ratings.link`. It comes as NaN and stays so under a
+        system without a model of ties: then one is learned from its predictions, see `service.score`.
+    """
+
+    location: Floats
+    variance: Floats
+    zone: Floats
+
+
+def unexpected(matches: Matches) -> Expected:
+    """Room for what is to be expected of matches."""
+    sides = len(matches.rank)
+    return Expected(np.empty(sides), np.empty(sides), np.full(len(matches.at), np.nan))
+
+
 class RatingSystem(msgspec.Struct, frozen=True, kw_only=True):
     """What turns results into ratings.
 
@@ -71,10 +95,11 @@ class RatingSystem(msgspec.Struct, frozen=True, kw_only=True):
         The matches that it takes.
     promises : frozenset of Promise
         What its paper promises.
-    link : {"logistic", "normal"}
-        A side's performance has a location and a variance; the chance that side i is before side q is
-        ``link((location[i] - location[q]) / sqrt(variance[i] + variance[q]))``, with the logistic
-        ``1 / (1 + exp(-x))`` or the standard normal distribution.
+    link : {"logistic", "normal", "davidson"}
+        A side's performance has a location and a variance; the chance that side i is before side q follows from
+        ``(location[i] - location[q]) / sqrt(variance[i] + variance[q])``; see `service.ratings.link`.
+    presets : mapping
+        Parameters that go together, by the name under which users know them; `create` takes them by ``preset``.
     skill_columns, pool_columns : tuple of str
         Names of the floats in a player's and in the pool's row.
     """
@@ -83,7 +108,8 @@ class RatingSystem(msgspec.Struct, frozen=True, kw_only=True):
     revision: ClassVar[int]
     shapes: ClassVar[Shapes]
     promises: ClassVar[frozenset[Promise]]
-    link: ClassVar[Literal["logistic", "normal"]]
+    link: ClassVar[Link]
+    presets: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     skill_columns: ClassVar[tuple[str, ...]]
     pool_columns: ClassVar[tuple[str, ...]] = ()
 
@@ -110,9 +136,7 @@ class RatingSystem(msgspec.Struct, frozen=True, kw_only=True):
         """
         raise NotImplementedError
 
-    def update(
-        self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, location: Floats, variance: Floats
-    ) -> None:
+    def update(self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, expected: Expected) -> None:
         """Rate matches in order, in place.
 
         Parameters
@@ -125,8 +149,8 @@ class RatingSystem(msgspec.Struct, frozen=True, kw_only=True):
             Rows of the players; updated.
         pool : float64[len(pool_columns)]
             Row of the pool; updated.
-        location, variance : float64[s]
-            Filled with each side's predicted performance as it was before its match.
+        expected : Expected
+            Filled with what was to be expected of each match before it was rated.
         """
         raise NotImplementedError
 
@@ -190,7 +214,8 @@ def create(name: str, parameters: Mapping[str, Any] | None = None) -> RatingSyst
     name : str
         A key of `systems`.
     parameters : mapping, optional
-        Values by name; text is read as the parameter's type. Those not named have their defaults.
+        Values by name; text is read as the parameter's type. Those not named are as the ``preset`` says, if one is
+        named, or have their defaults.
 
     Raises
     ------
@@ -201,6 +226,11 @@ def create(name: str, parameters: Mapping[str, Any] | None = None) -> RatingSyst
         raise Problem("unknown_name", f"no rating system {name!r}; there are: {', '.join(systems())}")
     kind = systems()[name]
     given = dict(parameters or {})
+    if (preset := given.pop("preset", None)) is not None:
+        if preset not in kind.presets:
+            known = f"one of: {', '.join(kind.presets)}" if kind.presets else f"{name} has none"
+            raise wrong_field("invalid_parameter", "preset", f"no preset {preset!r} of {name}", known)
+        given = {**kind.presets[preset], **given}
     for key in given:
         if key not in kind.__struct_fields__:
             known = ", ".join(kind.__struct_fields__)

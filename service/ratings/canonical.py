@@ -15,9 +15,11 @@ from service.columns import Floats, Integers
 @numba.njit(cache=True)
 def sorted_sum(values: Floats) -> float:
     """Sum from the smallest to the largest, one by one (NumPy's own sum pairs its terms)."""
-    ordered = np.sort(values)
+    if len(values) == 1:
+        # Sorting costs more than all else in a match of two.
+        return float(values[0])
     total = 0.0
-    for value in ordered:
+    for value in np.sort(values):
         total += value
     return total
 

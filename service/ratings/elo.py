@@ -20,15 +20,16 @@ M. E. Glickman, Parameter estimation in large dynamic paired comparison experime
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final
 
 import numba
 import numpy as np
 from msgspec import Meta
 
 from service.columns import Floats, Matches
-from service.ratings import Promise, RatingSystem, Shapes
+from service.ratings import Expected, Promise, RatingSystem, Shapes
 from service.ratings.canonical import sorted_sum, strongest_first
+from service.ratings.link import Link, logistic
 
 RATING: Final = 0
 BELIEF: Final = 1
@@ -73,7 +74,7 @@ class Elo(RatingSystem, frozen=True, kw_only=True):
     # The pairs of the largest match take about a tenth of a second.
     shapes: ClassVar[Shapes] = Shapes(most_sides=5_000)
     promises: ClassVar[frozenset[Promise]] = frozenset(("neutral_tie", "monotone_place", "monotone_margin", "zero_sum"))
-    link: ClassVar[Literal["logistic", "normal"]] = "logistic"
+    link: ClassVar[Link] = "logistic"
     skill_columns: ClassVar[tuple[str, ...]] = ("rating", "belief", "variance")
     pool_columns: ClassVar[tuple[str, ...]] = ("shift", "count")
 
@@ -92,22 +93,15 @@ class Elo(RatingSystem, frozen=True, kw_only=True):
         """Rows of players who come with a rating: the belief is the rating, as sure as it is said to be."""
         return np.column_stack((rating, rating + pool[SHIFT], deviation * deviation))
 
-    def update(
-        self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, location: Floats, variance: Floats
-    ) -> None:
+    def update(self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, expected: Expected) -> None:
         """Rate matches in order, in place; see `RatingSystem.update`. Rest changes nothing in Elo."""
-        _update(matches, skills, pool, location, variance, self.k, math.log(10.0) / self.scale, self.home, self.margin)
+        slope = math.log(10.0) / self.scale
+        _update(matches, skills, pool, expected.location, expected.variance, self.k, slope, self.home, self.margin)
 
     def view(self, skills: Floats, pool: Floats, rest: Floats) -> tuple[Floats, Floats]:
         """Rating and deviation; Elo has no notion of rest."""
         off = skills[:, BELIEF] - skills[:, RATING] - pool[SHIFT]
         return skills[:, RATING].copy(), np.sqrt(skills[:, VARIANCE] + off * off)
-
-
-@numba.njit(cache=True)
-def _logistic(x: float) -> float:
-    # Past 700 the compiled exp would give infinity, and Python's an OverflowError.
-    return 1.0 / (1.0 + math.exp(min(-x, 700.0)))
 
 
 @numba.njit(cache=True)
@@ -164,17 +158,17 @@ def _update(
                 gap = matches.score[first + i] - matches.score[first + q]
                 if margin > 0.0 and not math.isnan(gap):
                     factor *= 1.0 + margin * math.log1p(abs(gap))
-                moved = factor * (result - _logistic(slope * (location[first + i] - location[first + q])))
+                moved = factor * (result - logistic(slope * (location[first + i] - location[first + q])))
                 move[i] += moved
                 move[q] -= moved
 
                 # Each sees the other through the other's variance.
                 flat = slope / math.sqrt(1.0 + BLUR * slope * slope * spread[q])
-                chance = _logistic(flat * (belief[i] - belief[q]))
+                chance = logistic(flat * (belief[i] - belief[q]))
                 pull[i] += share * flat * (result - chance)
                 told[i] += share * flat * flat * chance * (1.0 - chance)
                 flat = slope / math.sqrt(1.0 + BLUR * slope * slope * spread[i])
-                chance = _logistic(flat * (belief[q] - belief[i]))
+                chance = logistic(flat * (belief[q] - belief[i]))
                 pull[q] += share * flat * (1.0 - result - chance)
                 told[q] += share * flat * flat * chance * (1.0 - chance)
 

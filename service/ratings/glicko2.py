@@ -22,15 +22,16 @@ M. E. Glickman, Dynamic paired comparison models with stochastic variances, Jour
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final
 
 import numba
 import numpy as np
 from msgspec import Meta
 
 from service.columns import Floats, Integers, Matches
-from service.ratings import Promise, RatingSystem, Shapes
+from service.ratings import Expected, Promise, RatingSystem, Shapes
 from service.ratings.canonical import sorted_sum, strongest_first
+from service.ratings.link import Link, logistic
 
 RATING: Final = 0
 DEVIATION: Final = 1
@@ -81,7 +82,7 @@ class Glicko2(RatingSystem, frozen=True, kw_only=True):
     # The pairs of the largest match take about a fifth of a second.
     shapes: ClassVar[Shapes] = Shapes(most_sides=5_000)
     promises: ClassVar[frozenset[Promise]] = frozenset(("neutral_tie", "monotone_place", "rest_grows"))
-    link: ClassVar[Literal["logistic", "normal"]] = "logistic"
+    link: ClassVar[Link] = "logistic"
     skill_columns: ClassVar[tuple[str, ...]] = ("rating", "deviation", "volatility")
 
     tau: Annotated[float, Meta(ge=0, le=2)] = 0.5
@@ -102,13 +103,11 @@ class Glicko2(RatingSystem, frozen=True, kw_only=True):
         volatility = np.full(len(rating), self.volatility)
         return np.column_stack((rating, np.minimum(deviation, self.deviation), volatility))
 
-    def update(
-        self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, location: Floats, variance: Floats
-    ) -> None:
+    def update(self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, expected: Expected) -> None:
         """Rate matches in order, in place; see `RatingSystem.update`."""
         least, most = self.least_deviation * self.least_deviation, self.deviation * self.deviation
         _update(
-            matches, rest, skills, location, variance,
+            matches, rest, skills, expected.location, expected.variance,
             self.tau, least, most, self.most_volatility, self.periods_per_day, self.home,
         )  # fmt: skip
 
@@ -131,18 +130,6 @@ def _deviations(skills: Floats, rest: Floats, periods_per_day: float, most: floa
     for index, row in enumerate(skills):
         found[index] = math.sqrt(_grown(row[DEVIATION], row[VOLATILITY], rest[index] * periods_per_day, most))
     return found
-
-
-@numba.njit(cache=True)
-def _sum(values: Floats) -> float:
-    # Sorting costs more than all else in a match of two.
-    return values[0] if len(values) == 1 else sorted_sum(values)
-
-
-@numba.njit(cache=True)
-def _expected(gap: float) -> float:
-    # Past 700 the compiled exp would give infinity, and Python's an OverflowError.
-    return 1.0 / (1.0 + math.exp(min(-gap, 700.0)))
 
 
 @numba.njit(cache=True)
@@ -217,10 +204,10 @@ def _compare(location: Floats, rank: Integers, sway: Floats, score: Floats, info
                 result = 1.0 if rank[i] < rank[q] else 0.0
             gap = location[i] - location[q]
             # Each sees the other through the other's deviation.
-            chance = _expected(sway[q] * gap)
+            chance = logistic(sway[q] * gap)
             score[i] += share * sway[q] * (result - chance)
             information[i] += share * sway[q] * sway[q] * chance * (1.0 - chance)
-            chance = _expected(-sway[i] * gap)
+            chance = logistic(-sway[i] * gap)
             score[q] += share * sway[i] * (1.0 - result - chance)
             information[q] += share * sway[i] * sway[i] * chance * (1.0 - chance)
 
@@ -256,9 +243,9 @@ def _update(
                 before[slot] = _grown(row[DEVIATION], row[VOLATILITY], max(0.0, periods - 1.0), most)
                 now[slot] = _grown(row[DEVIATION], row[VOLATILITY], periods, most)
             size = float(high - low)
-            location[side] = _sum(rating[low:high]) / size
-            variance[side] = SCALE * SCALE * (0.5 + BLUR * _sum(now[low:high]) / (size * size))
-            spread[side - first] = _sum(before[low:high])
+            location[side] = sorted_sum(rating[low:high]) / size
+            variance[side] = SCALE * SCALE * (0.5 + BLUR * sorted_sum(now[low:high]) / (size * size))
+            spread[side - first] = sorted_sum(before[low:high])
             sway[side - first] = SLOPE / math.sqrt(1.0 + BLUR * spread[side - first] / (size * size))
         if matches.home[match] >= 0:
             location[first + matches.home[match]] += home

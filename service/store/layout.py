@@ -29,7 +29,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-LAYOUT: Final = "2"
+LAYOUT: Final = "3"
 """Version of all that is written above and of the row formats."""
 
 FIRST_GENERATION: Final = "1"

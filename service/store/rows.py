@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from service.columns import Floats
-from service.rate import SCORE_COLUMNS, TALLY_COLUMNS
+from service.rate import TALLY_COLUMNS
 from service.ratings import RatingSystem
+from service.score import SCORE_COLUMNS, unscored
 
 SEEN: Final = np.dtype([("offset", "<i8"), ("high", "<u8"), ("low", "<u8"), ("content", "<u4")])
 """One accepted match: offset, halves of the 128-bit digest of pool and id, CRC-32 of its content."""
@@ -89,6 +90,6 @@ def pack_learned(pool: Floats, scores: Floats) -> bytes:
 def unpack_learned(value: bytes | None, system: RatingSystem) -> tuple[Floats, Floats]:
     """Read what `pack_learned` wrote; where it is missing, a pool that has not begun."""
     if value is None:
-        return system.opening(), np.zeros(SCORE_COLUMNS)
+        return system.opening(), unscored()
     floats = np.frombuffer(value, "<f8").astype(np.float64)
     return floats[:-SCORE_COLUMNS].copy(), floats[-SCORE_COLUMNS:].copy()

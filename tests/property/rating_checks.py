@@ -5,6 +5,7 @@ Each check of `ALWAYS` and `FEATS` must hold for every system, each of `PROMISED
 
 import hashlib
 import itertools
+import math
 import time
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from service.columns import NO_HOME, Matches
 from service.match import MOST_ON_A_SIDE, MOST_PLAYERS, MOST_SIDES, Side
 from service.rate import MATCHES, Table, empty, rate
-from service.ratings import Promise, RatingSystem
+from service.ratings import Promise, RatingSystem, unexpected
 from service.store.rows import pack_learned, pack_rows, unpack_learned, unpack_rows
 from tests.property.scenes import (
     LEEWAY,
@@ -104,12 +105,16 @@ def predictions_come_first(system: RatingSystem, data: st.DataObject) -> None:
     seen = []
     for places in ([side.rank or 0 for side in match.sides], range(1, len(match.sides) + 1)):
         columns, table = laid([bout(sides_of(match), list(places), scene.now, home=match.home)]), copied(scene.table)
-        location, variance = np.full((2, len(columns.rank)), np.nan)
-        system.update(columns, np.zeros(len(columns.player)), table.skills, table.pool, location, variance)
-        seen.append((location, variance))
+        expected = unexpected(columns)
+        expected.location[:] = expected.variance[:] = np.nan
+        system.update(columns, np.zeros(len(columns.player)), table.skills, table.pool, expected)
+        seen.append(expected)
     assert bits(*seen[0]) == bits(*seen[1])
-    assert np.isfinite(seen[0]).all()
-    assert (seen[0][1] > 0).all()
+    assert np.isfinite([seen[0].location, seen[0].variance]).all()
+    assert (seen[0].variance > 0).all()
+    zone = seen[0].zone[0]
+    assert math.isnan(zone) or 0.0 <= zone < math.inf
+    assert system.link != "davidson" or not math.isnan(zone)
 
 
 def views_change_nothing(system: RatingSystem, data: st.DataObject) -> None:
@@ -203,9 +208,9 @@ def ties_of_equals_move_nobody(system: RatingSystem, data: st.DataObject) -> Non
             table = played(system, table, [bout(pair, [1, 1], scene.now)])
     match = bout(rows.tolist(), [1] * count, scene.now, scored=data.draw(st.booleans()))
     columns, trial = laid([match]), copied(table)
-    location, variance = np.empty((2, count))
-    system.update(columns, np.zeros(count * size), trial.skills, trial.pool, location, variance)
-    if len(set(location)) > 1:
+    expected = unexpected(columns)
+    system.update(columns, np.zeros(count * size), trial.skills, trial.pool, expected)
+    if len(set(expected.location)) > 1:
         return
     before, deviation = shown(system, table, scene.now)
     after, _ = shown(system, played(system, table, [match]), scene.now)
@@ -302,12 +307,14 @@ def largest_matches_stay_finite(system: RatingSystem) -> None:
         rows = np.arange(count * size).reshape(count, size).tolist()
         for places in [list(range(1, count + 1)), *([[1] * count, [1] + [2] * (count - 1)] if shapes.ties else [])]:
             columns, table = laid([bout(rows, places, 0)]), empty(system, count * size)
-            location, variance = np.full((2, count), np.nan)
+            expected = unexpected(columns)
             begun = time.process_time()
-            system.update(columns, np.zeros(count * size), table.skills, table.pool, location, variance)
+            system.update(columns, np.zeros(count * size), table.skills, table.pool, expected)
             assert time.process_time() - begun < 5.0
             rating, deviation = shown(system, table, 0)
-            assert all(np.isfinite(array).all() for array in (*table, location, variance, rating, deviation))
+            assert all(
+                np.isfinite(array).all() for array in (*table, expected.location, expected.variance, rating, deviation)
+            )
             assert (deviation > 0).all()
 
 

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from service.columns import Floats, Matches
 from service.match import Side
-from service.ratings import Promise, RatingSystem, Shapes, create, systems
+from service.ratings import Expected, Promise, RatingSystem, Shapes, create, systems
 from service.ratings.elo import VARIANCE, Elo
+from service.ratings.link import Link
 from tests.property import rating_checks as checks
 from tests.property.rating_checks import ALWAYS, FEATS, PROMISED, Check, Feat, digest
 from tests.property.scenes import corners, tuned
@@ -137,17 +138,15 @@ class Faulty(Elo, frozen=True, kw_only=True):
     remembered: ClassVar[dict[int, float]] = {}
     fault: str
 
-    def update(
-        self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, location: Floats, variance: Floats
-    ) -> None:
+    def update(self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, expected: Expected) -> None:
         fault = self.fault
         if fault in BEFORE:
             matches = BEFORE[fault](matches)
-        Elo().update(matches, rest, skills, pool, location, variance)
+        Elo().update(matches, rest, skills, pool, expected)
         if fault in AFTER:
             AFTER[fault](matches, skills)
         elif fault == "hindsight":
-            location[:] = skills[matches.player[matches.player_start[:-1]], 0]
+            expected.location[:] = skills[matches.player[matches.player_start[:-1]], 0]
         elif fault == "hidden":
             skills[matches.player[0], 0] += self.remembered.get(id(self), 0.0)
             self.remembered[id(self)] = 1.0
@@ -249,7 +248,8 @@ def test_registry_holds_the_files_of_its_folder() -> None:
 def test_declaration_is_whole(kind: type[RatingSystem]) -> None:
     system = create(kind.name)
     assert kind.revision >= 1
-    assert kind.link in ("logistic", "normal")
+    assert kind.link in get_args(Link)
+    assert all(create(kind.name, {"preset": preset}) != system for preset in kind.presets)
     assert kind.promises <= set(get_args(Promise))
     assert system.newcomer().shape == (len(kind.skill_columns),)
     assert system.opening().shape == (len(kind.pool_columns),)

@@ -16,6 +16,7 @@ from service.api import observe
 from service.api.app import create_app
 from service.problems import PROBLEMS
 from service.store.connection import Store, StoreUnavailable
+from service.store.layout import LAYOUT
 from standings.embedded import ValkeyServer
 from tests.api import client, is_problem, serving, settings
 from tests.league import duel, league
@@ -91,7 +92,7 @@ def test_another_layout_is_not_served(redis_server: ValkeyServer, unique: Unique
                 await league.store.command("HSET", league.keys(partition).state, "layout", "0")
             for path in READS:
                 body = await ask.problem(path, 503, "unreadable")
-                assert body["detail"].endswith("is stored in layout 0, this version reads 2")
+                assert body["detail"].endswith(f"is stored in layout 0, this version reads {LAYOUT}")
             ready = await ask.get("/readyz")
             assert (ready.status_code, ready.json()["missing"][0]["dependency"]) == (503, "layout")
 

@@ -11,7 +11,7 @@ from service.columns import NO_HOME, Floats, Matches, lay_out
 from service.match import Match, Side
 from service.problems import Problem
 from service.rate import Table, empty, rate
-from service.ratings import RatingSystem, create
+from service.ratings import RatingSystem, create, unexpected
 
 Sides = Sequence[Sequence[int]]
 
@@ -167,8 +167,10 @@ def test_predictions() -> None:
     elo = create("elo", {"home": 100})
     table = Table(*rated([Result([[0], [9]], [1, 2])], 10))
     columns = lay_out([match_of(Result([[0, 1], [2]], [1, 2], home=1))], [0, 1, 2])
-    location, variance = np.empty(2), np.empty(2)
-    elo.update(columns, np.zeros(3), table.skills, table.pool, location, variance)
+    expected = unexpected(columns)
+    elo.update(columns, np.zeros(3), table.skills, table.pool, expected)
+    location, variance, zone = expected
+    assert np.isnan(zone).all()
     assert location.tolist() == [1508, 1600]
     chance = 1 / (1 + math.exp((location[1] - location[0]) / math.sqrt(variance.sum())))
     assert chance == pytest.approx(1 / (1 + 10 ** (92 / 400)), rel=1e-12)

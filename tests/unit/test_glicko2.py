@@ -12,10 +12,10 @@ from service.columns import lay_out
 from service.match import Match, Side
 from service.problems import Problem
 from service.rate import empty, rate
-from service.ratings import create
+from service.ratings import create, unexpected
 from service.ratings.glicko2 import BLUR, SCALE, Glicko2
 from tests import oracle_glicko2, oracle_match
-from tests.oracle_ratings import Scores
+from tests.oracle_ratings import Scores, unscored
 from tests.property.scenes import bits, laid, random_matches
 
 PERIOD = 1 / Glicko2().periods_per_day
@@ -46,8 +46,7 @@ def after(
         Side(tuple(str(next(names)) for _ in side), rank=rank) for side, rank in zip(sides, ranks, strict=True)
     )
     columns = lay_out([Match("1", "pool", 0, named, weight=weight, home=at_home)], range(len(skills)))
-    location, variance = np.empty((2, len(sides)))
-    system.update(columns, np.full(len(skills), rest), skills, system.opening(), location, variance)
+    system.update(columns, np.full(len(skills), rest), skills, system.opening(), unexpected(columns))
     return [Player(*row) for row in skills.tolist()]
 
 
@@ -228,13 +227,14 @@ def test_predictions_are_the_expected_score_of_both_deviations() -> None:
     system = create("glicko2", {"home": 40})
     skills = np.array([[1700.0, 90.0, 0.06], [1500.0, 200.0, 0.05], [1550.0, 120.0, 0.08]])
     match = Match("1", "pool", 0, (Side(("0", "1"), rank=1), Side(("2",), rank=2)), home=1)
-    days, location, variance = np.array([3.0, 0.0, 40.0]), np.empty(2), np.empty(2)
+    days, columns = np.array([3.0, 0.0, 40.0]), laid([match])
+    seen = unexpected(columns)
     phi = system.view(skills, system.opening(), days)[1] / SCALE
-    system.update(laid([match]), days, skills, system.opening(), location, variance)
-    assert location.tolist() == [1600.0, 1590.0]
+    system.update(columns, days, skills, system.opening(), seen)
+    assert seen.location.tolist() == [1600.0, 1590.0]
     g = 1 / math.sqrt(1 + 3 * ((phi[0] ** 2 + phi[1] ** 2) / 4 + phi[2] ** 2) / math.pi**2)
     expected = 1 / (1 + math.exp(-g * 10 / SCALE))
-    assert 1 / (1 + math.exp(-10 / math.sqrt(variance.sum()))) == pytest.approx(expected, rel=1e-12)
+    assert 1 / (1 + math.exp(-10 / math.sqrt(seen.variance.sum()))) == pytest.approx(expected, rel=1e-12)
 
 
 def test_volatility_follows_surprise() -> None:
@@ -290,7 +290,7 @@ def test_the_oracle_has_the_same_bits(given: dict[str, float]) -> None:
     fresh = oracle_glicko2.new_row()
     fresh[4:] = [given.pop("start", fresh[4]), given.get("deviation", fresh[5]), given.pop("volatility", fresh[6])]
     rows = {str(row): list(fresh) for row in range(40)}
-    sums = [0.0] * len(table.scores)
+    sums = unscored()
     for match in matches:
         read = oracle_match.read(msgspec.json.encode(match))
         assert isinstance(read, oracle_match.Match)

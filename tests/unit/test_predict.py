@@ -9,9 +9,10 @@ from scipy.stats import gumbel_r, multivariate_normal, norm
 
 from service.columns import Floats, lay_out
 from service.match import Match, Side
-from service.predict import WIDEST, before_chances, first_chances, forecast
-from service.rate import DAY_MS, LOG_LOSS, Table, empty, rate
+from service.predict import WIDEST, before_chances, first_chances, forecast, place_chances
+from service.rate import DAY_MS, Table, empty, rate
 from service.ratings import RatingSystem, create, systems
+from service.score import LOG_LOSS, THREE_WAY
 
 AT = 1_795_000_000_000
 EVEN_SCALE = 0.5
@@ -58,12 +59,12 @@ def test_it_is_what_the_rating_of_the_match_predicts(
 
     scored = Table(*(column.copy() for column in table))
     rate(system, lay_out([match], range(sum(sizes))), scored)
-    chances = before_chances(found.location, found.variance, system.link == "normal")
+    chances = before_chances(found.location, found.variance, system.link, 0.0)
     pairs = chances[np.triu_indices(len(sizes), 1)]
     assert scored.scores[LOG_LOSS] - table.scores[LOG_LOSS] == pytest.approx(-np.log(pairs).mean(), rel=1e-9)
-    assert found.win.sum() == pytest.approx(1.0, abs=1e-12)
+    assert found.win.sum() + (found.tie or 0.0) == pytest.approx(1.0, abs=1e-12)
     if len(sizes) == 2:
-        assert found.win.tolist() == [chances[0, 1], chances[1, 0]]
+        assert scored.scores[THREE_WAY] - table.scores[THREE_WAY] == pytest.approx(-np.log(found.win[0]), rel=1e-9)
 
 
 def test_rest_is_forgotten_trust() -> None:
@@ -102,7 +103,7 @@ def test_logistic_performances_of_one_variance_are_those_of_plackett_and_luce(
 def test_two_normal_performances_compare_by_the_link(locations: list[float], variances: tuple[float, float]) -> None:
     location, variance = np.array(locations), np.array(variances)
     assert first_chances(location, variance, normal=True) == pytest.approx(
-        before_chances(location, variance, normal=True)[[0, 1], [1, 0]], abs=1e-12
+        before_chances(location, variance, "normal", 0.0)[[0, 1], [1, 0]], abs=1e-12
     )
 
 
@@ -111,7 +112,9 @@ def test_two_logistic_performances_nearly_do() -> None:
         variance = np.array([1.0, ratio])
         for gap in np.linspace(-8.0, 8.0, 65):
             location = np.array([gap * np.sqrt(1.0 + ratio), 0.0])
-            off = abs(first_chances(location, variance, False)[0] - before_chances(location, variance, False)[0, 1])
+            off = abs(
+                first_chances(location, variance, False)[0] - before_chances(location, variance, "logistic", 0.0)[0, 1]
+            )
             assert off < (0.013 if gap == 0.0 else 0.05)
             assert ratio > 1.0 or off < 1e-14
 
@@ -167,3 +170,30 @@ def test_extremes_stay_finite(normal: bool) -> None:
     sure: Floats = first_chances(np.array([1.0, 0.0]), np.array([1.0, 1e-9]), normal)
     taken = first_chances(np.array([1.0, 0.0]), np.array([1.0, 1.0 / WIDEST**2]), normal)
     assert sure.tolist() == taken.tolist()
+
+
+@pytest.mark.parametrize("normal", [False, True])
+@given(both=performances)
+def test_places_are_a_doubly_stochastic_matrix_whose_first_column_is_known(
+    normal: bool, both: tuple[list[float], list[float]]
+) -> None:
+    location, variance = map(np.array, both)
+    found = place_chances(location, variance, normal)
+    assert (found >= 0.0).all()
+    assert found.sum(axis=0) == pytest.approx(1.0, abs=1e-6)
+    assert found.sum(axis=1) == pytest.approx(1.0, abs=1e-9)
+    assert found[:, 0] == pytest.approx(first_chances(location, variance, normal), abs=1e-6)
+    if normal:
+        # Upside down, the last are first.
+        assert found[:, ::-1] == pytest.approx(place_chances(-location, variance, normal), abs=1e-6)
+
+
+@pytest.mark.parametrize("normal", [False, True])
+def test_places_against_many_performances(normal: bool) -> None:
+    chance = np.random.default_rng(8)
+    location, variance = np.array([1.0, 0.2, -0.5, 0.0]), np.array([0.3, 2.0, 1.0, 0.5])
+    scale = np.sqrt(variance if normal else 2.0 * variance)
+    noise = chance.normal(size=(200_000, 4)) if normal else gumbel_r(-gumbel_r.median()).rvs((200_000, 4), chance)
+    places = np.argsort(np.argsort(-(location + scale * noise), axis=1), axis=1)
+    drawn = np.array([np.bincount(places[:, side], minlength=4) for side in range(4)]) / len(places)
+    assert place_chances(location, variance, normal) == pytest.approx(drawn, abs=0.005)

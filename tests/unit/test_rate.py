@@ -3,30 +3,29 @@
 import itertools
 import math
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from service.columns import Floats, Matches, lay_out
 from service.match import Match, Side
-from service.rate import (
+from service.rate import DAY_MS, TALLY_COLUMNS, Table, empty, rate
+from service.ratings import Expected, Promise, RatingSystem, Shapes, create
+from service.ratings.link import Link
+from service.score import (
     BINS,
     BRIER,
-    DAY_MS,
     DECIDED,
     FIRST_BIN,
+    FIRST_ZONE,
     LEAST_CHANCE,
     LOG_LOSS,
     RIGHT,
     SCORE_COLUMNS,
     SCORED,
-    TALLY_COLUMNS,
-    Table,
-    empty,
-    rate,
+    ZONE,
 )
-from service.ratings import Promise, RatingSystem, Shapes, create
 
 DAY = 86_400_000
 
@@ -38,24 +37,22 @@ class Fixed(RatingSystem, frozen=True, kw_only=True):
     revision: ClassVar[int] = 1
     shapes: ClassVar[Shapes] = Shapes(most_sides=100)
     promises: ClassVar[frozenset[Promise]] = frozenset()
-    link: ClassVar[Literal["logistic", "normal"]] = "logistic"
+    link: ClassVar[Link] = "logistic"
     skill_columns: ClassVar[tuple[str, ...]] = ("location", "rest")
 
     def newcomer(self) -> Floats:
         return np.array([0.0, -1.0])
 
-    def update(
-        self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, location: Floats, variance: Floats
-    ) -> None:
+    def update(self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, expected: Expected) -> None:
         skills[matches.player, 1] = rest
-        location[:] = skills[matches.player[matches.player_start[:-1]], 0]
-        variance[:] = 0.5
+        expected.location[:] = skills[matches.player[matches.player_start[:-1]], 0]
+        expected.variance[:] = 0.5
 
 
 class FixedNormal(Fixed, frozen=True, kw_only=True):
     """The same with the other link."""
 
-    link: ClassVar[Literal["logistic", "normal"]] = "normal"
+    link: ClassVar[Link] = "normal"
 
 
 def match(ranks: Sequence[int], at: int = 0, rows: Sequence[int] | None = None) -> Match:
@@ -89,7 +86,8 @@ def test_an_empty_table() -> None:
     assert table.skills.tolist() == [create("elo").newcomer().tolist()] * 3
     assert (table.pool.tolist(), table.scores.shape) == ([0.0, 0.0], (SCORE_COLUMNS,))
     assert not table.tallies.any()
-    assert not table.scores.any()
+    assert math.exp(table.scores[ZONE]) == pytest.approx(FIRST_ZONE)
+    assert not np.delete(table.scores, [ZONE, ZONE + 1]).any()
 
 
 @pytest.mark.parametrize(
@@ -190,7 +188,7 @@ def test_free_for_alls_are_the_mean_over_untied_pairs(ranks: list[int]) -> None:
 
 
 def test_a_free_for_all_without_order_says_nothing() -> None:
-    assert not any(scores([3.0, 1.0, 0.0], [1, 1, 1]))
+    assert scores([3.0, 1.0, 0.0], [1, 1, 1]) == empty(Fixed(), 1).scores.tolist()
     # Two who tie say something: each should have scored one half.
     assert scores([3.0, 1.0], [1, 1])[SCORED] == 1
 
