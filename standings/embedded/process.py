@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -276,6 +277,21 @@ class ServerProcess(ABC):
             if not _ended(process, 5.0):
                 raise EmbeddedError(f"{self.name} left over in {self.folder} (process {pid}) cannot be ended")
 
+    def _free_port(self, taken: Sequence[int]) -> int:
+        """Give a port that is free and stays so until the server has it, seconds later, whoever else starts servers.
+
+        The claim is the port of the same number for UDP, which nobody uses: only one process can have it, and the
+        kernel takes it back from one that dies.
+        """
+        for port in random.sample(_PORTS, 200):
+            if port not in taken and _is_free(port):
+                claim = socket.socket(type=socket.SOCK_DGRAM)
+                weakref.finalize(self, claim.close)
+                with suppress(OSError):
+                    claim.bind((HOST, port))
+                    return port
+        raise EmbeddedError(f"no free port on {HOST} between {_PORTS.start} and {_PORTS.stop}")
+
     def _choose_ports(self) -> tuple[int, ...]:
         required = self._ports or ((self._wanted,) if self._wanted is not None else ())
         for port in required:
@@ -285,9 +301,9 @@ class ServerProcess(ABC):
         preferred = [port for port in recorded if isinstance(port, int)] if isinstance(recorded, list) else []
         chosen = list(required)
         for last in preferred[len(chosen) : self.port_count]:
-            chosen.append(last if last not in chosen and _is_free(last) else _free_port(chosen))
+            chosen.append(last if last not in chosen and _is_free(last) else self._free_port(chosen))
         while len(chosen) < self.port_count:
-            chosen.append(_free_port(chosen))
+            chosen.append(self._free_port(chosen))
         return tuple(chosen)
 
     def _read_record(self) -> dict[str, object]:
@@ -323,10 +339,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _free_port(taken: Sequence[int]) -> int:
-    for port in random.sample(_PORTS, 200):
-        if port not in taken and _is_free(port):
-            return port
-    raise EmbeddedError(f"no free port on {HOST} between {_PORTS.start} and {_PORTS.stop}")

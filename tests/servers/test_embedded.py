@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from standings.embedded import EmbeddedError, KafkaServer, ValkeyServer, download, ensure_jars, home
 from standings.embedded.process import ServerProcess
+from tests.ingesting import free_port
 
 ABANDON = """
 import sys, time
@@ -196,6 +198,15 @@ def test_taken_port_is_named(kind: type[ServerProcess], tmp_path: Path, jars: tu
         with pytest.raises(EmbeddedError, match=f"port {port} on 127.0.0.1 is taken"):
             server.start()
         assert server.pid is None
+
+
+def test_a_port_is_given_to_one_before_its_server_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setattr(random, "sample", lambda *_: [port])
+    one, other = (ValkeyServer(tmp_path / name) for name in ("one", "other"))
+    assert one._free_port([]) == port
+    with pytest.raises(EmbeddedError, match="no free port"):
+        other._free_port([])
 
 
 def test_taken_port_of_the_last_start_is_given_up(tmp_path: Path) -> None:
