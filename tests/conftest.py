@@ -58,16 +58,23 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def redis_program() -> Path:
+    """The machine's own redis-server; redis-cli lies beside it."""
+    program = os.environ.get("STANDINGS_REDIS_SERVER") or shutil.which("redis-server")
+    if program is None:
+        pytest.skip("no redis-server on PATH or in STANDINGS_REDIS_SERVER")
+    return Path(program)
+
+
 @pytest.fixture(scope="session", params=["valkey", "redis"])
 def redis_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """Each store in turn: the embedded Valkey, and the machine's own redis-server."""
     if request.param == "valkey":
         yield request.getfixturevalue("valkey")
         return
-    binary = os.environ.get("STANDINGS_REDIS_SERVER") or shutil.which("redis-server")
-    if binary is None:
-        pytest.skip("no redis-server on PATH or in STANDINGS_REDIS_SERVER")
-    with ValkeyServer(tmp_path_factory.mktemp("redis"), binary=binary) as server:
+    program = request.getfixturevalue("redis_program")
+    with ValkeyServer(tmp_path_factory.mktemp("redis"), binary=program) as server:
         yield server
 
 

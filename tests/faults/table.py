@@ -135,11 +135,18 @@ REDIS = [
         "tests/servers/test_crashes.py::test_store_killed_under_it",
     ),
     Row(
-        "restored from an older snapshot",
-        "under load",
-        "the log is read again from the snapshot's position",
+        "lost with its disk, restored from a backup",
+        "under load, ingest runs on",
+        "`waiting_for_redis` while it is away, then the log from the backup's position",
         30,
-        "tests/faults/long_faults.py::test_restored_from_an_older_snapshot",
+        "tests/faults/test_backup.py::test_restored_while_ingest_runs",
+    ),
+    Row(
+        "lost with its disk, restored from a backup into another one",
+        "the log begins after the backup",
+        _STOPS.format("log") + "; a newer backup leads out of it",
+        30,
+        "tests/faults/test_backup.py::test_older_than_the_log",
     ),
     Row(
         "failover to a replica that lacks the last writes",
@@ -223,11 +230,11 @@ KAFKA = [
         "tests/servers/test_start_and_stop.py::test_waits_for_the_broker_and_outlives_its_crash",
     ),
     Row(
-        "unreachable for 15 s",
+        "unreachable for a minute",
         "under load",
-        "nothing is applied meanwhile; the group is joined again",
+        "`waiting_for_broker` after 40 s; nothing is applied meanwhile; the group is joined again",
         30,
-        "tests/faults/long_faults.py::test_unreachable_for_longer_than_the_session",
+        "tests/faults/long_faults.py::test_unreachable_for_a_minute",
     ),
     Row(
         "topic missing",
