@@ -25,10 +25,16 @@ from service.store.layout import Keys
 DEADLINE_S = 60.0
 LOOK_S = 0.002
 
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Which of the processes that run test files side by side this is."""
+
 
 def free_port() -> int:
-    """Give a port outside the range from which the system serves clients, so that none takes it in between."""
-    for port in random.sample(range(14_000, 20_000), 200):
+    """Give a port outside the range from which the system serves clients, so that none takes it in between.
+
+    Nor does a test in another process: each has a thousand ports of its own.
+    """
+    for port in random.sample(range(14_000 + 1_000 * WORKER, 15_000 + 1_000 * WORKER), 200):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
