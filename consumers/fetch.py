@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, KafkaTimeoutError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from consumers.skips import Skips
@@ -15,6 +15,9 @@ from consumers.takeover import Undecided
 
 POLL_MS: Final = 250
 FETCH_RECORDS: Final = 5_000
+
+POSITION_S: Final = 10.0
+"""Kafka's client knows the position, which was sought; where it has lost it, it would wait for one for ever."""
 
 
 class Fetch:
@@ -48,6 +51,21 @@ class Fetch:
         """The call that has not come back; it may yet take records of the partition."""
         return None if self._call is None or self._call.done() else self._call
 
+    async def position(self) -> int:
+        """Offset of the next record that will be fetched.
+
+        Raises
+        ------
+        KafkaTimeoutError
+            Kafka's client knows none.
+        """
+        try:
+            async with asyncio.timeout(POSITION_S):
+                position: int = await self._consumer.position(self._place)
+                return position
+        except TimeoutError as error:
+            raise KafkaTimeoutError(f"Kafka's client has had no position for {POSITION_S:g} s") from error
+
     async def records(self) -> Sequence[ConsumerRecord]:
         """Next records; none after a while without any, or where the owner is to end meanwhile.
 
@@ -56,7 +74,7 @@ class Fetch:
         Undecided
             The record at the consumer's position lies there damaged.
         """
-        position: int = await self._consumer.position(self._place)
+        position = await self.position()
         if position != (beyond := self.skips.beyond(position)):
             self._consumer.seek(self._place, beyond)
             position = beyond

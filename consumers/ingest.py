@@ -1,44 +1,45 @@
-"""Ingest: joins the consumer group, owns partitions, brings their records into Redis until it is told to stop."""
+"""Ingest: joins the consumer group, owns partitions, brings their records into Redis until it is told to stop.
+
+Nothing hangs: every wait for Kafka or Redis is bounded; a Kafka client that stands still nevertheless is built anew;
+where that does not help either, or the event loop is blocked, the process ends, for its supervisor to start it again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
+import math
+import os
 import signal
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final, NoReturn
 
 import structlog
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import KafkaError
 
-from consumers.assignment import Assignment
-from consumers.dead_letters import Bounds, DeadLetters
+from consumers.client import STOP_S, Client, Unusable
 from consumers.health import Health, State
 from consumers.operations import OpsServer
-from consumers.worker import BACKOFF_S, Surroundings
+from consumers.watchdog import BLOCKED_S, LOOK_S, PROGRESS_S
+from consumers.worker import BACKOFF_S
 from service.broker import describe_topic, ensure_topic
-from service.log import LogUnavailable, dead_letters_topic, producer
-from service.partitioner import partition_of
+from service.log import LogUnavailable, dead_letters_topic
+from service.metrics import REBUILDS
 from service.pool_file import read_pools
 from service.settings import Settings
 from service.store.connection import Store, StoreUnavailable
 from service.store.layout import Keys
 from service.store.partition import look
 
-COMMIT_S: Final = 2.0
-STOP_S: Final = 20.0
-"""From SIGTERM to the end of the process, at most."""
+STEP_S: Final = 60.0
+"""Time that a step of the start has before it is begun again: three brokers that do not answer take less."""
 
-FETCH_BYTES: Final = 4 << 20
-"""Bytes that a partition is fetched at a time; a larger record still comes, alone."""
+AGAIN_S: Final = 600.0
+"""A client that stands still so soon after it was built anew will not get on by being built once more."""
 
 _log = structlog.get_logger()
-
-
-class Unusable(Exception):
-    """Kafka or Redis is there, but set up so that data would be lost."""
 
 
 class Ingest:
@@ -59,6 +60,7 @@ class Ingest:
         self._ops = OpsServer(self.health, ops_host, ops_port)
         self._store = Store(settings.redis.get_secret_value())
         self._stop = asyncio.Event()
+        self._client: Client | None = None
         self._partitions = 0
 
     async def run(self) -> None:
@@ -81,91 +83,104 @@ class Ingest:
         try:
             await self._work()
         finally:
+            faulthandler.cancel_dump_traceback_later()
             self._ops.should_exit = True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(2):
                     await ops
-            await self._store.close()
+                    await self._store.close()
 
     async def _work(self) -> None:
-        settings = self._settings
+        """Watch over one session after the other; there is a second one only where the first stood still."""
+        begun = -AGAIN_S
+        loop = asyncio.get_running_loop()
+        while True:
+            session = asyncio.create_task(self._session())
+            part = await self._ended_or_still(session)
+            if part is None:
+                if session.cancelled():
+                    _log.warning("stopped late", seconds=STOP_S)
+                    return None
+                return session.result()
+            if loop.time() - begun < AGAIN_S:
+                _end(f"{part} stands still again")
+            begun = loop.time()
+            _log.error("client_rebuilt", part=part, seconds=PROGRESS_S)
+            REBUILDS.labels(part).inc()
+            self.health.become("recovering", f"{part} stood still for {PROGRESS_S:g} s: the Kafka client is built anew")
+            if not await self._torn_down(session):
+                _end(f"{part} stands still and cannot be torn down")
+            self.health.watchdog.clear()
+
+    async def _ended_or_still(self, session: asyncio.Task[None]) -> str | None:
+        """Wait until a session has ended; answers the part of it that stands still, if it is that what ended it."""
+        stop_by = math.inf
+        while True:
+            # In C, so that it needs no turn of Python's either; each look puts it off.
+            faulthandler.dump_traceback_later(BLOCKED_S, exit=True)
+            await asyncio.wait([session], timeout=LOOK_S)
+            if session.done():
+                return None
+            now = asyncio.get_running_loop().time()
+            if self._stop.is_set():
+                stop_by = min(stop_by, now + STOP_S)
+                if now > stop_by + 1:
+                    _end("it was told to stop, and cannot")
+                if now > stop_by:
+                    session.cancel()
+                continue
+            self.health.watchdog.look()
+            part = self.health.watchdog.still
+            if part is not None and await self._kafka_answers():
+                return part
+
+    async def _kafka_answers(self) -> bool:
+        """Whether the brokers answer others; where they do not, no client of ours is to blame for standing still."""
+        try:
+            if self._client is not None:
+                await self._client.look()
+        except LogUnavailable as error:
+            self.health.become("waiting_for_broker", str(error))
+            self.health.watchdog.excuse()
+            return False
+        return True
+
+    async def _torn_down(self, session: asyncio.Task[None]) -> bool:
+        session.cancel()
+        await asyncio.wait([session], timeout=2 * STOP_S)
+        return session.done() and self._client is None
+
+    async def _session(self) -> None:
+        """Check what is there, then work with one Kafka client until told to stop."""
         if not await self._until("waiting_for_redis", self._check_redis):
             return
-        letters = producer(settings.kafka)
-        assignment = Assignment()
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
-            group_id=settings.group,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=FETCH_BYTES,
-            fetch_max_bytes=8 * FETCH_BYTES,
-            metadata_max_age_ms=30_000,
-            # Longer than workers have to end, and a heartbeat, or a slow Redis would cost the membership.
-            rebalance_timeout_ms=20_000,
-        )
+        if not await self._until("waiting_for_broker", self._check_topics):
+            return
+        if not await self._until("waiting_for_redis", self._check_pools):
+            return
+        self._client = client = Client(self._settings, self._store, self._pools, self.health)
         try:
-            if not await self._until("waiting_for_broker", self._check_topics):
-                return
-            if not await self._until("waiting_for_redis", self._check_pools):
-                return
-            for part in (letters, consumer):
+            for part in client.parts:
                 if not await self._until("waiting_for_broker", part.start):
                     return
-            assignment.around = Surroundings(
-                consumer=consumer,
-                store=self._store,
-                letters=DeadLetters(letters, settings.topic),
-                health=self.health,
-                installation=settings.installation,
-                batch=settings.batch,
-                partition_of=lambda pool, partitions: partition_of(pool, partitions, settings.partitioner),
-                pools=self._pools,
-                bounds=Bounds(settings.most_dead_share, settings.most_dead_run),
-            )
-            consumer.subscribe([settings.topic], listener=assignment)
-            await self._commit_until_stopped(consumer, assignment)
+            await client.work(self._stop)
         finally:
-            try:
-                async with asyncio.timeout(STOP_S):
-                    await assignment.close()
-                    await self._commit(consumer, assignment)
-                    await consumer.stop()
-                    await letters.stop()
-            except TimeoutError:
+            if await client.close():
+                self._client = None
+            elif self._stop.is_set():
                 _log.warning("stopped late", seconds=STOP_S)
-
-    async def _commit_until_stopped(self, consumer: AIOKafkaConsumer, assignment: Assignment) -> None:
-        stop = asyncio.create_task(self._stop.wait())
-        ended: set[asyncio.Future[Any]] = {stop, assignment.failure}
-        try:
-            while not stop.done():
-                await asyncio.wait(ended, timeout=COMMIT_S, return_when=asyncio.FIRST_COMPLETED)
-                if assignment.failure.done():
-                    assignment.failure.result()
-                await self._commit(consumer, assignment)
-        finally:
-            stop.cancel()
-
-    async def _commit(self, consumer: AIOKafkaConsumer, assignment: Assignment) -> None:
-        """Tell Kafka how far Redis is. For lag tools only, so a failure means nothing."""
-        ours = consumer.assignment()
-        offsets = {place: position for place, position in assignment.positions().items() if place in ours}
-        if offsets:
-            with contextlib.suppress(CommitFailedError, IllegalStateError, KafkaError):
-                await consumer.commit(offsets)
 
     async def _until(self, state: State, step: Callable[[], Awaitable[object]]) -> bool:
         """Repeat a step with back-off until the world allows it; False where we were told to stop before."""
         tries = 0
         while not self._stop.is_set():
             try:
-                await step()
+                async with asyncio.timeout(STEP_S):
+                    await step()
                 self.health.become("starting")
                 return True
             except (KafkaError, LogUnavailable, StoreUnavailable, OSError) as error:
-                self.health.become(state, str(error))
+                self.health.become(state, str(error) or f"no answer within {STEP_S:g} s")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)]):
                     await self._stop.wait()
@@ -197,3 +212,9 @@ class Ingest:
             if conflicts:
                 more = f" (and {len(conflicts) - 1} more)" if len(conflicts) > 1 else ""
                 raise Unusable(f"the configuration would change stored ratings: {conflicts[0]}{more}")
+
+
+def _end(reason: str) -> NoReturn:
+    """End the process, whatever of it still hangs, with one line for its supervisor; nothing is lost by that."""
+    _log.critical("ends", reason=reason)
+    os._exit(1)

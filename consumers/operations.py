@@ -21,10 +21,13 @@ def application(health: Health) -> Starlette:
     Parameters
     ----------
     health : Health
-        What /readyz shows: 200 where everything runs, else 503 with what it waits for.
+        What /readyz shows: 200 where everything runs, else 503 with what it waits for. /livez is 200 while every part
+        gets on, waiting for Kafka or Redis included.
     """
 
     async def livez(_: Request) -> Response:
+        if (still := health.watchdog.still) is not None:
+            return PlainTextResponse(f"{still} stands still\n", status_code=503)
         return PlainTextResponse("alive\n")
 
     async def readyz(_: Request) -> Response:

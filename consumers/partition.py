@@ -114,6 +114,8 @@ class Partition:
         self._in_batch: list[PoolMemory] = []
         self._dropped = self._taken_away(loaded.fingerprints)
         self._stored = loaded.position
+        self.anchor = loaded.anchor
+        """What recognises the last record that was rated."""
         self.skips = Skips(loaded.skipped)
         """What an operator decided to pass."""
 
@@ -262,7 +264,7 @@ class Partition:
         # What cannot be read cannot be recognised either.
         last = next((record for record in reversed(batch.records) if not isinstance(record, Skipped)), None)
         if last is not None:
-            anchor = anchor_of(last)
+            self.anchor = anchor = anchor_of(last)
             state["anchor_offset"] = anchor.offset
             state["anchor_timestamp"] = anchor.timestamp
             state["anchor_digest"] = anchor.digest

@@ -124,7 +124,7 @@ class Log:
         reached = end
         if not self._held:
             with answered():
-                reached = min(end, max(position, await self._consumer.position(self._place)))
+                reached = min(end, max(position, await self._calls.position()))
         if reached > position:
             self._heard = time.monotonic()
         self._see_that_it_speaks(position)

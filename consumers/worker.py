@@ -31,10 +31,17 @@ from service.store.apply import Applied, Change, Moved, Refused, apply
 from service.store.connection import Store, StoreUnavailable
 from service.store.generations import Decided, read_decided
 from service.store.layout import Keys
-from service.store.partition import Loaded, load, read_fields
+from service.store.partition import Anchor, Loaded, load, read_fields
 
 VERIFY_S: Final = 300.0
 """The log is compared with the anchor this often, and at every assignment and after every error."""
+
+SILENT_S: Final = 2.0
+"""Where Kafka gave no answer for so long, the log may be another one: it is compared with the anchor before more of it
+is applied. A fetch that finds nothing is answered after half a second."""
+
+ANCHOR_S: Final = 30.0
+"""Time that Kafka has to give the anchor's record again."""
 
 IDLE_S: Final = 3.0
 """An idle partition applies an empty range this often, so that a rollback of Redis is noticed there as well."""
@@ -86,6 +93,8 @@ class Worker:
         self._closing = asyncio.Event()
         self._pending: asyncio.Task[None] | None = None
         self._calls = Fetch(around.consumer, place, self._closing)
+        self._pulse = around.health.watchdog.begin(f"partition {place.partition}")
+        self._polled: int | None = None
         self._stored: int | None = None
         self._decided: Decided | None = None
         self._tally = Tally(around.bounds)
@@ -107,13 +116,14 @@ class Worker:
         health, partition = self._around.health, self.place.partition
         health.partition(partition, "starting")
         while not self._closing.is_set():
+            self._pulse.beat()
             try:
                 await self._own()
                 continue
             except IllegalStateError:
                 break
             except Undecided as stop:
-                health.partition(partition, "stopped", str(stop))
+                health.partition(partition, "stopped_by_operator_decision", str(stop))
                 await self._until_decided()
             except Doubt as doubt:
                 REFUSALS.labels(doubt.kind).inc()
@@ -126,6 +136,7 @@ class Worker:
             finally:
                 await self._abandon()
             await self._pause()
+        self._pulse.end()
         health.forget(partition)
         LAG.remove(str(partition))
 
@@ -137,6 +148,7 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_S):
                     await self._closing.wait()
+            self._pulse.beat()
             with contextlib.suppress(StoreUnavailable):
                 if await read_decided(around.store, keys) != self._decided:
                     return
@@ -164,47 +176,47 @@ class Worker:
         keys = Keys(around.installation, self.place.topic, self.place.partition)
         loaded = await load(around.store, keys)
         self._decided = Decided(loaded.keys.generation, len(loaded.skipped))
+        self._stored = self.applied = loaded.position
         partitions = len(consumer.partitions_for_topic(self.place.topic) or ())
         if not partitions:
             raise KafkaError(f"topic {self.place.topic!r} is not known to the broker")
-        position = await self._resume_at(loaded, partitions)
+        position, first = await self._resume_at(loaded, partitions)
         if conflicts := around.pools.conflicts(loaded.fingerprints):
             raise Undecided(f"fingerprint: {conflicts[0]}")
         judge = Judge(self.place.partition, lambda pool: around.partition_of(pool, partitions), around.pools)
         partition = Partition(loaded, judge, partitions)
-        self._stored = self.applied = loaded.position
         self._calls.skips = partition.skips
         self._tally = Tally(around.bounds)
-        if loaded.anchor is None or loaded.anchor.offset < await self._edge(consumer.beginning_offsets):
+        if loaded.anchor is None or loaded.anchor.offset < first:
             consumer.seek(self.place, position)
             consumer.resume(self.place)
             records: Sequence[ConsumerRecord] = ()
         else:
-            records = await self._verify(loaded, position)
+            records = await self._verify(loaded.anchor, position)
         around.health.partition(self.place.partition, "running")
         await self._work(partition, position, records)
 
-    async def _edge(self, offsets: Callable[[list[TopicPartition]], object]) -> int:
-        found: dict[TopicPartition, int] = await offsets([self.place])  # type: ignore[misc]  # aiokafka has no types
-        return found[self.place]
-
-    async def _resume_at(self, loaded: Loaded, partitions: int) -> int:
+    async def _resume_at(self, loaded: Loaded, partitions: int) -> tuple[int, int]:
+        """Offset at which the log is read on, and the one at which it begins."""
         known = loaded.partitions
         if known is None and self.place.partition > 0:
             # A partition that was added has nothing stored; the first one remembers how many there were.
             known = (await load(self._around.store, replace(loaded.keys, partition=0))).partitions
-        first = await self._edge(self._around.consumer.beginning_offsets)
-        end = await self._edge(self._around.consumer.end_offsets)
-        return resume_at(loaded, first, end, partitions, known)
+        consumer = self._around.consumer
+        edges = await asyncio.gather(*(ask([self.place]) for ask in (consumer.beginning_offsets, consumer.end_offsets)))
+        first, end = (edge[self.place] for edge in edges)
+        return resume_at(loaded, first, end, partitions, known), first
 
-    async def _verify(self, loaded: Loaded, position: int) -> Sequence[ConsumerRecord]:
+    async def _verify(self, anchor: Anchor, position: int) -> Sequence[ConsumerRecord]:
         """Read the last applied record again and compare; answers the records after it that came along."""
-        consumer, anchor = self._around.consumer, loaded.anchor
-        assert anchor is not None
+        consumer = self._around.consumer
         consumer.seek(self.place, anchor.offset)
         consumer.resume(self.place)
+        until = time.monotonic() + ANCHOR_S
         while not self._closing.is_set():
             records = await self._fetch()
+            if not records and time.monotonic() > until:
+                raise Doubt("no_anchor", f"Kafka does not give offset {anchor.offset} again, which was applied")
             if records:
                 found = anchor_of(records[0])
                 if found != anchor:
@@ -216,21 +228,35 @@ class Worker:
 
     async def _fetch(self) -> Sequence[ConsumerRecord]:
         try:
-            return await self._calls.records()
+            records = await self._calls.records()
         except OffsetOutOfRangeError as error:
             raise Doubt("out_of_range", f"Kafka has no offset {error}") from error
+        self._pulse.beat()
+        return records
+
+    def _was_silent(self) -> bool:
+        """Whether Kafka gave no answer for a while before its last one; asked again, it tells of the time since."""
+        if self.place not in self._around.consumer.assignment():
+            return False
+        before, self._polled = self._polled, self._around.consumer.last_poll_timestamp(self.place)
+        return before is not None and self._polled is not None and self._polled - before > SILENT_S * 1000
 
     async def _work(self, partition: Partition, position: int, records: Sequence[ConsumerRecord]) -> None:
-        consumer = self._around.consumer
         begun = touched = time.monotonic()
+        # The anchor was read just now.
+        self._was_silent()
         while not self._closing.is_set() and time.monotonic() - begun < VERIFY_S:
-            end = max(position, await consumer.position(self.place))
+            end = max(position, await self._calls.position())
             if records or end > position or time.monotonic() - touched > IDLE_S:
                 await self._bring_in(partition, position, records, end)
                 position, touched = end, time.monotonic()
             if self._pending is not None and self._pending.done():
                 await self._settle()
             records = await self._fetch()
+            if self._was_silent() and partition.anchor is not None:
+                await self._settle()
+                records = await self._verify(partition.anchor, position)
+                self._was_silent()
         await self._settle()
 
     async def _bring_in(self, partition: Partition, position: int, records: Sequence[ConsumerRecord], end: int) -> None:
@@ -263,6 +289,7 @@ class Worker:
         BATCH_SECONDS.labels("prepare").observe(time.monotonic() - begun)
         await around.letters.send(self.place.partition, batch.letters)
         await self._settle()
+        self._pulse.beat()
         self._pending = asyncio.create_task(self._apply(partition.keys, change, batch))
         # Let the script go out before this task turns to the next batch.
         await asyncio.sleep(0)
@@ -292,7 +319,9 @@ class Worker:
         self._failures = 0
         partition = self.place.partition
         BATCH_SECONDS.labels("apply").observe(seconds)
-        highwater = self._around.consumer.highwater(self.place)
+        # It may have been taken away while Redis worked.
+        ours = self.place in self._around.consumer.assignment()
+        highwater = self._around.consumer.highwater(self.place) if ours else None
         if highwater is not None:
             LAG.labels(partition).set(max(0, highwater - change.end))
         if not batch.records:

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -73,10 +73,24 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A consumer group: how many members it has, and what it committed by partition."""
+    """A consumer group.
+
+    Attributes
+    ----------
+    members : int
+        How many it has.
+    committed : mapping
+        Offsets, by partition.
+    told : mapping
+        What was committed beside them, by partition.
+    ids : collection of str
+        Of its members, as Kafka gave them.
+    """
 
     members: int
     committed: Mapping[int, int]
+    told: Mapping[int, str] = field(default_factory=dict)
+    ids: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +181,16 @@ async def describe_group(kafka: str, topic: str, group: str, partitions: int) ->
         (answer,) = await admin.describe_consumer_groups([group])
         places = [TopicPartition(topic, partition) for partition in range(partitions)]
         found = await admin.list_consumer_group_offsets(group, partitions=places)
-    _, _, _, _, _, members, *_ = answer.groups[0]
-    committed = {place.partition: entry.offset for place, entry in found.items() if entry.offset >= 0}
-    return Group(len(members), committed)
+        code, _, _, _, _, members, *_ = answer.groups[0]
+        if code:
+            raise for_code(code)(f"group {group!r} cannot be described")
+    entries = {place.partition: entry for place, entry in found.items() if entry.offset >= 0}
+    return Group(
+        members=len(members),
+        committed={partition: entry.offset for partition, entry in entries.items()},
+        told={partition: entry.metadata for partition, entry in entries.items()},
+        ids=[member for member, *_ in members],
+    )
 
 
 async def extents(kafka: str, topic: str, partitions: int) -> dict[int, Extent]:

@@ -35,6 +35,12 @@ REFUSALS: Final = Counter(
 )
 REBALANCES: Final = Counter("standings_rebalances", "Assignments of partitions to this process.")
 PARTITIONS: Final = Gauge("standings_partitions", "Partitions of this process by state.", ["state"])
+STATE: Final = Gauge("standings_ingest_state", "1 for the state of ingest as a whole, 0 for the others.", ["state"])
+REBUILDS: Final = Counter(
+    "standings_client_rebuilds",
+    "Times that the Kafka client was torn down and built anew, by the part that stood still.",
+    ["part"],
+)
 REQUEST_SECONDS: Final = Histogram(
     "standings_request_seconds",
     "Time of an API request by route and status.",

@@ -27,6 +27,9 @@ class Settings(BaseSettings):
         URL of Redis or Valkey; it may hold a password.
     topic, group : str
         The topic of matches; the consumer group of ingest.
+    member : str, optional
+        Name of this ingest process in its group, which no other may have: started again within 45 s it keeps its
+        partitions, and the other members notice nothing.
     installation : str
         First part of every key, so that several installations can share a Redis.
     partitioner : {"murmur2", "crc32"}
@@ -54,6 +57,7 @@ class Settings(BaseSettings):
     redis: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     topic: TopicName = "matches"
     group: str = "standings"
+    member: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$")] | None = None
     installation: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "standings"
     partitioner: Partitioner = "murmur2"
     pools: Path | None = None

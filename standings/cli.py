@@ -29,6 +29,9 @@ Kafka = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Brokers, s
 Redis = Annotated[str | None, typer.Option(metavar="URL", help="Redis or Valkey: redis://HOST:PORT/DB.")]
 Topic = Annotated[str | None, typer.Option(metavar="NAME", help="The topic of matches.")]
 Group = Annotated[str | None, typer.Option(metavar="NAME", help="The consumer group of ingest.")]
+Member = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of this process in its group: restarted, it keeps its partitions.")
+]
 PoolsFile = Annotated[
     Path | None, typer.Option("--pools", metavar="FILE", help="How pools are configured: TOML; see docs/pools.md.")
 ]
@@ -67,13 +70,14 @@ def ingest(
     redis: Redis = None,
     topic: Topic = None,
     group: Group = None,
+    member: Member = None,
     pools: PoolsFile = None,
     batch: Annotated[int | None, typer.Option(help="Most records that are applied together.")] = None,
     ops_host: Annotated[str, typer.Option(help="Where health and metrics are served.")] = "127.0.0.1",
     ops_port: Annotated[int, typer.Option(min=0, max=65_535, help="Health and metrics.")] = 8001,
 ) -> None:
     """Bring matches from Kafka into ratings in Redis."""
-    settings = _settings(kafka=kafka, redis=redis, topic=topic, group=group, pools=pools, batch=batch)
+    settings = _settings(kafka=kafka, redis=redis, topic=topic, group=group, member=member, pools=pools, batch=batch)
     from standings import run
 
     run.ingest(settings, ops_host, ops_port)

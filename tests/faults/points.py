@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from consumers.ingest import STOP_S
+from consumers.client import STOP_S
 from tests.faults.proxy import Moment, Proxy, Trap, asks, runs
 from tests.faults.scene import Recovery, Scene
 from tests.faults.table import POINTS

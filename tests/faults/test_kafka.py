@@ -12,7 +12,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic, RecordsToDelete
 
-from consumers.ingest import FETCH_BYTES
+from consumers.client import FETCH_BYTES
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.faults.scene import PARTITIONS, Recovery, prepare
 from tests.ingesting import Ingesting, Place

@@ -113,7 +113,9 @@ def test_a_command_fails_in_the_middle_of_the_script(scene: Scene, recovery: Rec
             # A partition that has all that was sent writes to no board.
             scene.send(RECORDS)
             said = ingest.wait_ready(
-                lambda said: [one["state"] for one in said["partitions"]] == ["stopped"] * PARTITIONS
+                lambda said: (
+                    [one["state"] for one in said["partitions"]] == ["stopped_by_operator_decision"] * PARTITIONS
+                )
             )
         assert all("torn" in one["reason"] for one in said["partitions"])
         assert ingest.stop() == 0

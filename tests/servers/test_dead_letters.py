@@ -310,7 +310,9 @@ def test_past_a_bound_the_partition_stops_and_the_others_go_on(
         ingest.wait_ready(lambda said: bool(said["ready"]))
         here.check()
         here = here.longer([*bad, *good])
-        said = ingest.wait_ready(lambda said: any(one["state"] == "stopped" for one in said["partitions"]))
+        said = ingest.wait_ready(
+            lambda said: any(one["state"] == "stopped_by_operator_decision" for one in said["partitions"])
+        )
         (reason,) = (one["reason"] for one in said["partitions"] if one["partition"] == HERE)
         assert reason.startswith("dead_letters: more than ")
         assert bound.partition("=")[0] in reason

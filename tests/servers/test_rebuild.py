@@ -125,7 +125,9 @@ def test_a_torn_partition(here: Replay) -> None:
         client.hset(keys.state, "torn", "17")
         client.delete(keys.rows(POOLS[0], "elo"))
         longer = here.longer(mixture(64, 300, PARTITIONS))
-        told = ingest.wait_ready(lambda said: any(one["state"] == "stopped" for one in said["partitions"]))
+        told = ingest.wait_ready(
+            lambda said: any(one["state"] == "stopped_by_operator_decision" for one in said["partitions"])
+        )
         assert f"standings rebuild {ONE}" in next(one["reason"] for one in told["partitions"] if one["reason"])
         run(here, "rebuild", ONE)
         # What had stopped sees it, and goes on.

@@ -45,7 +45,7 @@ def here(kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Pat
 def stopped_at(ingest: Ingesting, offset: int) -> None:
     def true(said: dict[str, list[dict[str, str]]]) -> bool:
         return any(
-            one["state"] == "stopped" and one["reason"].endswith(f"standings skip 0 {offset}")
+            one["state"] == "stopped_by_operator_decision" and one["reason"].endswith(f"standings skip 0 {offset}")
             for one in said["partitions"]
         )
 

@@ -13,7 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import NewTopic
 
-from consumers.ingest import STOP_S
+from consumers.client import STOP_S
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.ingesting import Ingesting, Place
 from tests.made_up import mixture

@@ -36,7 +36,9 @@ def states(said: dict[str, Any]) -> dict[int, str]:
 
 def stopped(ingest: Ingesting, *numbers: int) -> str:
     """Wait until exactly these partitions have stopped and the others run; answers the reasons."""
-    wanted = {number: "stopped" if number in numbers else "running" for number in range(PARTITIONS)}
+    wanted = {
+        number: "stopped_by_operator_decision" if number in numbers else "running" for number in range(PARTITIONS)
+    }
     said = ingest.wait_ready(lambda said: states(said) == wanted)
     assert not said["ready"]
     return " ".join(one["reason"] for one in said["partitions"])
@@ -173,7 +175,9 @@ def test_added_partitions_stop_all(here: Replay) -> None:
 
     asyncio.run(add())
     with here.ingest() as ingest:
-        said = ingest.wait_ready(lambda said: states(said) == dict.fromkeys(range(PARTITIONS + 1), "stopped"))
+        said = ingest.wait_ready(
+            lambda said: states(said) == dict.fromkeys(range(PARTITIONS + 1), "stopped_by_operator_decision")
+        )
         assert all(f"had {PARTITIONS}" in one["reason"] for one in said["partitions"])
     here.check()
 

@@ -25,7 +25,7 @@ from ruamel.yaml import YAML
 
 import consumers
 import service
-from consumers import ingest
+from consumers import client
 from consumers.health import Health
 from consumers.operations import application
 from service.api import server
@@ -164,7 +164,7 @@ def test_every_service_is_confined_and_bounded(name: str) -> None:
     assert once or service["restart"] == "unless-stopped"
     assert once or name in OURS or service["healthcheck"]["test"]
     # The ops port of ingest is closed within 2 s after its work.
-    assert int(service["stop_grace_period"].removesuffix("s")) > max(ingest.STOP_S + 2, server.STOP_S)
+    assert int(service["stop_grace_period"].removesuffix("s")) > max(client.STOP_S + 2, server.STOP_S)
 
 
 def test_the_key_comes_from_a_file_alone(tmp_path: Path) -> None:
