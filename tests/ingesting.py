@@ -91,11 +91,13 @@ class Ingesting:
     batch: int = 5_000
     command: Sequence[str] = (sys.executable, "-m", "standings", "ingest")
     port: int = field(default_factory=free_port)
+    member: str | None = None
     process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         arguments = ["--kafka", self.place.kafka, "--redis", self.place.redis, "--topic", self.place.topic]
         arguments += ["--group", self.group, "--batch", str(self.batch), "--ops-port", str(self.port)]
+        arguments += ["--member", self.member] if self.member else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.command, *arguments],

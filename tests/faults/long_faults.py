@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import pytest
 from redis import Redis
 
+from consumers.client import STOP_S
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.faults.points import Ways, ended_at_every_point
 from tests.faults.proxy import HOST, Proxy
@@ -50,6 +54,70 @@ def test_rolling_restart(
             scene.wait(*members)
             for one in members:
                 one.wait_ready(lambda said: bool(said["ready"]) and 0 < len(said["partitions"]) < PARTITIONS)
+    scene.check()
+
+
+class Stalls:
+    """Sends records all the time, and notes how long each partition stood still at most."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.longest = [0.0] * PARTITIONS
+        self._scene = scene
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=work) for work in (self._send, self._look)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _send(self) -> None:
+        while not self._over.wait(0.05):
+            self._scene.send(40)
+
+    def _look(self) -> None:
+        place = self._scene.here.place
+        with place.client() as client:
+            stood, since = place.positions(client), [time.monotonic()] * PARTITIONS
+            while not self._over.wait(0.01):
+                now = place.positions(client)
+                for number in range(PARTITIONS):
+                    if now[number] != stood[number]:
+                        stood[number], since[number] = now[number], time.monotonic()
+                    self.longest[number] = max(self.longest[number], time.monotonic() - since[number])
+
+
+def test_rolling_restart_of_members_with_names(
+    kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path, recovery: Recovery
+) -> None:
+    scene = prepare(kafka.bootstrap, valkey.url, unique, tmp_path, 74)
+    group = unique("group")
+    with ExitStack() as stack:
+
+        def start(number: int) -> Ingesting:
+            return stack.enter_context(replace(scene.ingest(group, 500), member=f"ingest-{number}"))
+
+        members = [start(number) for number in range(PARTITIONS)]
+        wait_for(lambda: [owned(one) for one in members] == [1] * PARTITIONS, lambda: "not shared out", *members)
+        scene.send(900)
+        scene.wait(*members)
+        with Stalls(scene) as stalls:
+            for number in range(PARTITIONS):
+                others = [one for one in members if one is not members[number]]
+                before = [one.metric("standings_rebalances_total") for one in others]
+                assert members[number].stop() == 0, members[number].said()
+                members[number] = start(number)
+                members[number].wait_ready(lambda said: bool(said["ready"]) and len(said["partitions"]) == 1)
+                assert [one.metric("standings_rebalances_total") for one in others] == before
+        print(f"stood still for {max(stalls.longest):.1f} s at most")  # noqa: T201  # for a reader of the test's output
+        assert max(stalls.longest) < STOP_S + AWAY_S
+        with recovery.measured():
+            scene.wait(*members)
     scene.check()
 
 
@@ -121,6 +189,27 @@ def test_topic_made_again_while_it_runs(
         make(kafka.bootstrap, here.place.topic, PARTITIONS, mixture(85, count, PARTITIONS))
         assert "log: " in stopped(ingest, *range(PARTITIONS))
     # What was applied is as it was.
+    here.check()
+
+
+def test_topic_made_again_while_nobody_looks(
+    kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path, recovery: Recovery
+) -> None:
+    """No fetch of ours meets the hour in which there is none, so that the new log, longer, fits by its offsets."""
+    here = begin(kafka.bootstrap, valkey.url, unique, tmp_path, PARTITIONS, mixture(96, 600, PARTITIONS))
+    with here.ingest() as ingest:
+        here.wait(ingest)
+        ingest.wait_ready(lambda said: bool(said["ready"]))
+        assert ingest.process is not None
+        ingest.process.send_signal(signal.SIGSTOP)
+        try:
+            asyncio.run(remove_topic(kafka.bootstrap, here.place.topic))
+            make(kafka.bootstrap, here.place.topic, PARTITIONS, mixture(97, 1_500, PARTITIONS))
+            # Shorter than its session, longer than any fetch.
+            threading.Event().wait(3)
+        finally:
+            ingest.process.send_signal(signal.SIGCONT)
+        assert "not the record that was applied" in stopped(ingest, *range(PARTITIONS))
     here.check()
 
 

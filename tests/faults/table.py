@@ -92,6 +92,27 @@ INGEST = [
         "tests/faults/long_faults.py::test_rolling_restart",
     ),
     Row(
+        "rolling restart with static membership",
+        "under load",
+        "a partition stands still while its own process restarts; the other members notice nothing",
+        30,
+        "tests/faults/long_faults.py::test_rolling_restart_of_members_with_names",
+    ),
+    Row(
+        "two processes with one name",
+        "while they run",
+        "the older one ends with code 2 and says why; the newer has its partitions",
+        None,
+        "tests/servers/test_members.py::test_of_two_with_one_name_the_older_ends",
+    ),
+    Row(
+        "Kafka's client stands still",
+        "under load",
+        "after 2 min it is built anew, once; where it stands still again the process ends with code 1",
+        None,
+        "tests/servers/test_watchdog.py::test_a_client_that_stands_still_is_built_anew",
+    ),
+    Row(
         "more members than partitions",
         "under load",
         "one member has nothing to do until another one leaves",
@@ -284,6 +305,13 @@ KAFKA = [
         _ALL_STOP.format("log") + "; seen after about half a minute",
         None,
         "tests/faults/long_faults.py::test_topic_made_again_while_it_runs[longer]",
+    ),
+    Row(
+        "topic deleted and made again, longer",
+        "while no fetch is on its way",
+        _ALL_STOP.format("log") + "; seen at the first answer",
+        None,
+        "tests/faults/long_faults.py::test_topic_made_again_while_nobody_looks",
     ),
     Row(
         "message larger than a fetch",
