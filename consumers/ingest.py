@@ -19,10 +19,10 @@ from typing import Final, NoReturn
 import structlog
 from aiokafka.errors import KafkaError
 
+from consumers import watchdog
 from consumers.client import STOP_S, Client, Unusable
 from consumers.health import Health, State
 from consumers.operations import OpsServer
-from consumers.watchdog import BLOCKED_S, LOOK_S, PROGRESS_S
 from consumers.worker import BACKOFF_S
 from service.broker import describe_topic, ensure_topic
 from service.log import LogUnavailable, dead_letters_topic
@@ -105,9 +105,11 @@ class Ingest:
             if loop.time() - begun < AGAIN_S:
                 _end(f"{part} stands still again")
             begun = loop.time()
-            _log.error("client_rebuilt", part=part, seconds=PROGRESS_S)
+            _log.error("client_rebuilt", part=part, seconds=watchdog.PROGRESS_S)
             REBUILDS.labels(part).inc()
-            self.health.become("recovering", f"{part} stood still for {PROGRESS_S:g} s: the Kafka client is built anew")
+            self.health.become(
+                "recovering", f"{part} stood still for {watchdog.PROGRESS_S:g} s: the Kafka client is built anew"
+            )
             if not await self._torn_down(session):
                 _end(f"{part} stands still and cannot be torn down")
             self.health.watchdog.clear()
@@ -117,8 +119,8 @@ class Ingest:
         stop_by = math.inf
         while True:
             # In C, so that it needs no turn of Python's either; each look puts it off.
-            faulthandler.dump_traceback_later(BLOCKED_S, exit=True)
-            await asyncio.wait([session], timeout=LOOK_S)
+            faulthandler.dump_traceback_later(watchdog.BLOCKED_S, exit=True)
+            await asyncio.wait([session], timeout=watchdog.LOOK_S)
             if session.done():
                 return None
             now = asyncio.get_running_loop().time()
@@ -130,7 +132,7 @@ class Ingest:
                     session.cancel()
                 continue
             self.health.watchdog.look()
-            part = self.health.watchdog.still
+            part = self.health.watchdog.still()
             if part is not None and await self._kafka_answers():
                 return part
 

@@ -26,7 +26,7 @@ def application(health: Health) -> Starlette:
     """
 
     async def livez(_: Request) -> Response:
-        if (still := health.watchdog.still) is not None:
+        if (still := health.watchdog.still()) is not None:
             return PlainTextResponse(f"{still} stands still\n", status_code=503)
         return PlainTextResponse("alive\n")
 

@@ -13,8 +13,8 @@ from consumers.judge import Judge
 from consumers.partition import Batch, Partition
 from consumers.replay import Log, Replay
 from consumers.takeover import Undecided, replay_at
-from service.broker import ensure_topic
-from service.log import answered, dead_letters_topic, producer
+from service.broker import ASK_S, ensure_topic
+from service.log import answered, closed, dead_letters_topic, producer
 from service.partitioner import partition_of
 from service.pools import Pools
 from service.settings import Settings
@@ -170,14 +170,15 @@ async def rebuild(
         with answered():
             sender = producer(settings.kafka)
             try:
-                await sender.start()
+                async with asyncio.timeout(ASK_S):
+                    await sender.start()
                 # At most a second's worth at a time, or the brake would come in jerks.
                 most = settings.batch if rate is None else min(settings.batch, rate)
                 keeper = Beside(store, built.keys, live.keys.generation, DeadLetters(sender, settings.topic), rate)
                 replay = Replay(log, owner, begun, keeper, most)
                 return await _run(store, live, built.keys, replay, discarded, shown)
             finally:
-                await sender.stop()
+                await closed(sender.stop())
 
 
 async def _run(store: Store, live: Loaded, built: Keys, replay: Replay, discarded: str, shown: Shown) -> Rebuilt:

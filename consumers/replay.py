@@ -18,7 +18,8 @@ from consumers.judge import anchor_of
 from consumers.partition import Batch, Partition
 from consumers.skips import Skips
 from consumers.takeover import Undecided
-from service.log import LogUnavailable, answered
+from service.broker import ASK_S
+from service.log import LogUnavailable, answered, closed
 from service.store.apply import Change
 from service.store.partition import Anchor, Fields
 
@@ -67,19 +68,20 @@ class Log:
     async def __aenter__(self) -> Self:
         try:
             with answered():
-                await self._consumer.start()
-                self._consumer.assign([self._place])
-                self.first = (await self._consumer.beginning_offsets([self._place]))[self._place]
-                self.end = (await self._consumer.end_offsets([self._place]))[self._place]
+                async with asyncio.timeout(ASK_S):
+                    await self._consumer.start()
+                    self._consumer.assign([self._place])
+                    self.first = (await self._consumer.beginning_offsets([self._place]))[self._place]
+                    self.end = (await self._consumer.end_offsets([self._place]))[self._place]
         except BaseException:
-            await self._consumer.stop()
+            await closed(self._consumer.stop())
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._consumer.stop()
+        await closed(self._consumer.stop())
 
     def seek(self, position: int, skips: Skips) -> None:
         """Read on from an offset, past those that an operator decided to pass."""
@@ -133,7 +135,9 @@ class Log:
     async def _fetch(self) -> Sequence[ConsumerRecord]:
         with answered():
             try:
-                return await self._calls.records()
+                # A call that does not come back is left alone, not cancelled.
+                async with asyncio.timeout(SILENT_S):
+                    return await self._calls.records()
             except OffsetOutOfRangeError as error:
                 raise Undecided(f"log: its records were deleted meanwhile: it has no offset {error}") from error
 

@@ -65,10 +65,10 @@ class Watchdog:
     >>> pulse = watchdog.begin("partition 3")
     >>> for now in range(int(PROGRESS_S) + 2):
     ...     watchdog.look()
-    >>> watchdog.still
+    >>> watchdog.still()
     'partition 3'
     >>> pulse.beat()
-    >>> watchdog.still
+    >>> watchdog.still()
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -94,9 +94,8 @@ class Watchdog:
         self.counted += min(now - self._looked, COUNTED_S)
         self._looked = now
 
-    @property
     def still(self) -> str | None:
-        """The part that stands still for longest, of those that do so for longer than `PROGRESS_S`."""
+        """Name the part that stands still for longest, of those that do so for longer than `PROGRESS_S`."""
         oldest = min(self._pulses, key=lambda pulse: pulse.at, default=None)
         return None if oldest is None or self.counted - oldest.at <= PROGRESS_S else oldest.part
 

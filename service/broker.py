@@ -14,13 +14,16 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
-from service.log import LogUnavailable, answered
+from service.log import LogUnavailable, answered, closed
 
 TOPIC_SETTINGS: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": str(2 << 20)}
 """Of a topic of matches: the log decides, so it keeps all; the largest record fits with what is around it."""
 
 MOST_REPLICAS: Final = 3
 """Of a topic that is made here; fewer where there are fewer brokers."""
+
+ASK_S: Final = 60.0
+"""Time for the questions of one connection, together; three brokers that do not answer take less."""
 
 NEAR: Final = 1_000
 """Records that are read and left out rather than jumped over."""
@@ -263,21 +266,22 @@ async def look_at_newest(
     places = [TopicPartition(topic, partition) for partition in range(partitions)]
     with answered():
         try:
-            await consumer.start()
-            firsts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-            consumer.assign(places)
-            for place in places:
-                consumer.seek(place, max(firsts[place], ends[place] - most))
-            behind, until = set(places), asyncio.get_running_loop().time() + seconds
-            while behind := {place for place in behind if await consumer.position(place) < ends[place]}:
-                left = until - asyncio.get_running_loop().time()
-                if left <= 0:
-                    break
-                for records in (await consumer.getmany(*behind, timeout_ms=int(min(left, 0.5) * 1000))).values():
-                    for record in records:
-                        look(record)
+            async with asyncio.timeout(ASK_S + seconds):
+                await consumer.start()
+                firsts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+                consumer.assign(places)
+                for place in places:
+                    consumer.seek(place, max(firsts[place], ends[place] - most))
+                behind, until = set(places), asyncio.get_running_loop().time() + seconds
+                while behind := {place for place in behind if await consumer.position(place) < ends[place]}:
+                    left = until - asyncio.get_running_loop().time()
+                    if left <= 0:
+                        break
+                    for records in (await consumer.getmany(*behind, timeout_ms=int(min(left, 0.5) * 1000))).values():
+                        for record in records:
+                            look(record)
         finally:
-            await consumer.stop()
+            await closed(consumer.stop())
     return {place.partition: Extent(int(firsts[place]), int(ends[place])) for place in places}
 
 
@@ -326,7 +330,7 @@ async def _collect_all(
                 there = [offset for offset in offsets if firsts[log] <= offset < ends[log]]
                 await _collect(consumer, log, there, found)
         finally:
-            await consumer.stop()
+            await closed(consumer.stop())
 
 
 async def _collect(
@@ -354,7 +358,8 @@ async def _admin(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     try:
         with answered():
-            await admin.start()
-            yield admin
+            async with asyncio.timeout(ASK_S):
+                await admin.start()
+                yield admin
     finally:
-        await admin.close()
+        await closed(admin.close())

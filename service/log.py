@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
+
+CLOSE_S: Final = 5.0
+"""Time that a client has to close its connections; they end with the process at the latest."""
 
 
 class LogUnavailable(Exception):
@@ -23,6 +28,15 @@ def answered() -> Iterator[None]:
         raise LogUnavailable("Kafka does not answer") from error
     except KafkaError as error:
         raise LogUnavailable(f"Kafka: {' '.join(str(error).split()) or type(error).__name__}") from error
+    except TimeoutError as error:
+        raise LogUnavailable("Kafka does not answer in time") from error
+
+
+async def closed(closing: Awaitable[None]) -> None:
+    """Wait until a client of Kafka is closed, but not for ever, as it sometimes would."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_S):
+            await closing
 
 
 def dead_letters_topic(topic: str) -> str:

@@ -23,7 +23,7 @@ from service.store.inspect import read_server
 from service.store.layout import Keys
 from service.store.partition import Loaded, look, read_fields
 from service.store.partitions import LOOKED_AT
-from standings.checks import Check, Fact, Unanswered, Verdict, clocks, configuration, log, producers, unknown
+from standings.checks import Check, Fact, Unanswered, Verdict, clocks, configuration, ingest, log, producers, unknown
 from standings.checks import store as redis
 from standings.checks.configuration import Section, Setting
 from standings.errors import Mistake
@@ -146,6 +146,7 @@ async def _examine_log(
         log.dead_letters(dead_letters_topic(settings.topic), letters),
         *sampled,
         log.group(settings.group, group, extents),
+        ingest.states(group, extents, time.time()),
     ]
     return checks, topic, extents
 

@@ -50,6 +50,6 @@ if __name__ == "__main__":
     if fault == "fetch":
         hang(int(count))
     else:
-        ingest.BLOCKED_S = BLOCKED_S  # type: ignore[misc]
+        watchdog.BLOCKED_S = BLOCKED_S  # type: ignore[misc]
         ingest.Ingest._check_redis = block  # type: ignore[method-assign]
     main()

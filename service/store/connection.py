@@ -19,6 +19,8 @@ Argument = str | bytes | int
 
 TIMEOUT_S: Final = 5.0
 CONNECTIONS: Final = 32
+LOADS: Final = 5
+"""Times that a script is loaded for one call."""
 
 
 class StoreUnavailable(Exception):
@@ -84,12 +86,13 @@ class Store:
         """
         wanted = script(name)
         packed = _pack("EVALSHA", wanted.sha, len(keys), *keys, *arguments)
-        try:
-            return await self._send(packed)
-        except NoScriptError:
-            # Gone with a restart, a failover or SCRIPT FLUSH. The guards in the scripts make a repeat safe.
-            await self.command("SCRIPT", "LOAD", wanted.text)
-            return await self.run(name, keys, arguments)
+        for _ in range(LOADS):
+            try:
+                return await self._send(packed)
+            except NoScriptError:
+                # Gone with a restart, a failover or SCRIPT FLUSH. The guards in the scripts make a repeat safe.
+                await self.command("SCRIPT", "LOAD", wanted.text)
+        raise StoreUnavailable(f"Redis: it forgets the script {name} as soon as it was loaded")
 
     async def command(self, *words: Argument) -> Any:
         """Send one plain command; answers and errors as `run`."""

@@ -77,8 +77,8 @@ class Stalls:
             thread.join()
 
     def _send(self) -> None:
-        while not self._over.wait(0.05):
-            self._scene.send(40)
+        while not self._over.wait(0.1):
+            self._scene.send(15)
 
     def _look(self) -> None:
         place = self._scene.here.place

@@ -24,7 +24,7 @@ from standings import doctor
 from standings.checks import Check
 from standings.embedded import KafkaServer, ValkeyServer
 from standings.errors import Mistake
-from tests.ingesting import Ingesting, Place, free_port
+from tests.ingesting import Ingesting, Place, free_port, wait_for
 from tests.topics import Item, admin, item, produce
 
 Unique = Callable[[str], str]
@@ -132,9 +132,20 @@ def test_a_member_of_the_group_is_seen(
     place = Place(settings.kafka, valkey.url, settings.topic, PARTITIONS, settings.installation)
     with Ingesting(place, tmp_path / "ingest.log", settings.group) as ingest:
         ingest.wait_ready(lambda said: bool(said["ready"]))
-        found = examined(settings)
-    assert wrong(found) == {}
-    assert "1 member" in found["group"].found
+        found: dict[str, Check] = {}
+
+        def look() -> Check:
+            found.update(examined(settings))
+            return found["ingest"]
+
+        wait_for(lambda: look().verdict == "ok", lambda: f"{found}", ingest)
+        assert wrong(found) == {}
+        assert found["ingest"].found == "4 partitions running"
+        assert "1 member" in found["group"].found
+        with place.client() as client:
+            client.hset(place.keys(2).state, "torn", "17")
+        wait_for(lambda: look().verdict == "problem", lambda: f"{found}", ingest)
+        assert found["ingest"].found.startswith("partition 2: stopped_by_operator_decision: torn")
 
 
 def test_no_topic(kafka: KafkaServer, valkey: ValkeyServer, unique: Unique) -> None:

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.health import Told
 from service.broker import Extent, Group, Topic
 from service.partitioner import Partitioner
 from service.settings import Settings
 from service.store.inspect import Server
 from service.store.layout import LAYOUT, Keys
 from service.store.partition import Loaded
-from standings.checks import Check, Unanswered, clocks, configuration, log, producers, store
+from standings.checks import Check, Unanswered, clocks, configuration, ingest, log, producers, store
 from tests.oracle import partition_of
 
 SERVER = Server(
@@ -153,6 +154,26 @@ def test_the_group() -> None:
     assert (working.verdict, working.found) == ("ok", "g: 1 member, committed up to 100 offsets before the end")
     assert log.group("g", Group(0, {0: 100, 1: 50}), extents).verdict == "warning"
     assert "nothing was ever committed" in log.group("g", Group(0, {}), extents).found
+
+
+def test_what_the_owners_say() -> None:
+    now = 1e9
+    running = Told("running", "", now - 3).pack()
+    torn = Told("stopped_by_operator_decision", "torn: x", now - 3).pack()
+    ready = ingest.states(Group(1, {}, {0: running, 1: running}), [0, 1], now)
+    assert (ready.verdict, ready.found) == ("ok", "2 partitions running")
+    stopped = ingest.states(Group(1, {}, {0: running, 1: torn}), [0, 1], now)
+    assert (stopped.verdict, stopped.found) == ("problem", "partition 1: stopped_by_operator_decision: torn: x")
+    waits = Told("waiting_for_redis", "Redis: away", now).pack()
+    assert ingest.states(Group(1, {}, {0: waits}), [0], now).found == "partition 0: waiting_for_redis Redis: away"
+    late = ingest.states(Group(2, {}, {0: running}), [0, 1], now + 100)
+    assert late.found == "partition 0: running was said 103 s ago, nothing since, partition 1: nothing was said yet"
+    strange = ingest.states(Group(1, {}, {0: '{"state": "of another version"}'}), [0], now)
+    gone = ingest.states(Group(0, {}, {0: torn}), [0], now)
+    assert verdicts([late]) == verdicts([strange]) == {"ingest": "warning"}
+    assert verdicts([stopped]) == {"ingest": "problem"}
+    assert verdicts([gone]) == {}
+    assert ingest.states(AWAY, [0], now).verdict == ingest.states(Group(1, {}), AWAY, now).verdict == "unknown"
 
 
 def test_a_log_that_begins_late() -> None:

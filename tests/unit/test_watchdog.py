@@ -32,21 +32,21 @@ def test_the_part_that_made_no_round_for_longest_is_named() -> None:
     for _ in range(20):
         pass_time(watchdog, clock, PROGRESS_S / 10)
         quick.beat()
-        assert watchdog.still == ("partition 1" if watchdog.counted > PROGRESS_S else None)
+        assert watchdog.still() == ("partition 1" if watchdog.counted > PROGRESS_S else None)
     pass_time(watchdog, clock, LOOK_S)
     slow.beat()
-    assert watchdog.still is None
+    assert watchdog.still() is None
     pass_time(watchdog, clock, PROGRESS_S - LOOK_S)
-    assert watchdog.still is None, "the bound itself is not past it"
+    assert watchdog.still() is None, "the bound itself is not past it"
     pass_time(watchdog, clock, LOOK_S)
-    assert watchdog.still == "partition 2"
+    assert watchdog.still() == "partition 2"
     quick.end()
-    assert watchdog.still is None
+    assert watchdog.still() is None
     pass_time(watchdog, clock, LOOK_S)
-    assert watchdog.still == "partition 1"
+    assert watchdog.still() == "partition 1"
     slow.end()
     slow.end()
-    assert watchdog.still is None
+    assert watchdog.still() is None
 
 
 def test_whoever_begins_late_has_the_whole_time() -> None:
@@ -54,14 +54,14 @@ def test_whoever_begins_late_has_the_whole_time() -> None:
     pass_time(watchdog, clock, 10 * PROGRESS_S)
     pulse = watchdog.begin("group")
     pass_time(watchdog, clock, PROGRESS_S)
-    assert watchdog.still is None
+    assert watchdog.still() is None
     pass_time(watchdog, clock, LOOK_S)
-    assert watchdog.still == "group"
+    assert watchdog.still() == "group"
     watchdog.excuse()
-    assert watchdog.still is None
+    assert watchdog.still() is None
     pass_time(watchdog, clock, PROGRESS_S + LOOK_S)
     watchdog.clear()
-    assert watchdog.still is None
+    assert watchdog.still() is None
     pulse.beat()
     pulse.end()
 
@@ -75,10 +75,10 @@ def test_time_in_which_nobody_looked_is_nobodys_fault() -> None:
     for _ in range(times):
         clock.now += chance.uniform(COUNTED_S, 10 * PROGRESS_S)
         watchdog.look()
-        assert watchdog.still is None
+        assert watchdog.still() is None
     clock.now += COUNTED_S
     watchdog.look()
-    assert watchdog.still == "commits"
+    assert watchdog.still() == "commits"
 
 
 def test_livez_follows_from_progress_and_readyz_from_states() -> None:
