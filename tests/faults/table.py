@@ -94,7 +94,7 @@ INGEST = [
     Row(
         "rolling restart with static membership",
         "under load",
-        "a partition stands still while its own process restarts; the other members notice nothing",
+        "a partition stands still while its own process restarts, here for so long; the other members notice nothing",
         30,
         "tests/faults/long_faults.py::test_rolling_restart_of_members_with_names",
     ),
