@@ -90,7 +90,8 @@ class Fetch:
             return ()
         try:
             records: Sequence[ConsumerRecord] = call.result().get(self._place, ())
-        except CorruptRecordException as error:
+        # A header's name that is no UTF-8 is Kafka's business to take and aiokafka's to refuse.
+        except (CorruptRecordException, UnicodeDecodeError) as error:
             if alone:
                 self._careful = range(0)
                 raise Undecided(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from aiokafka.record.util import calc_crc32c
 
 from standings.embedded import KafkaServer, ValkeyServer
 from standings.operate import skip
@@ -17,28 +18,44 @@ from tests.topics import Item, item, produce, read_letters
 
 BEFORE = 400
 MARK = b"damaged-1"
+NAME = "no-text"
 
 
 def damaged() -> list[Item]:
-    """One batch of three; a receipt is wanted of what nobody can read."""
+    """One batch of one, and one of two; a receipt is wanted of what nobody can read."""
     sides = [{"players": [player], "rank": 1} for player in "ab"]
     matches = [{"id": f"damaged-{number}", "pool": "x", "at": RECORDED, "sides": sides} for number in range(3)]
-    return [item(match, RECORDED + 10_000, RECEIPT) for match in matches]
+    first, *others = (item(match, RECORDED + 10_000, RECEIPT) for match in matches)
+    return [first._replace(headers=((NAME, b""), *RECEIPT)), *others]
 
 
 def damage(kafka: KafkaServer, topic: str) -> None:
-    """Change a byte on the broker's disk, as a failing disk would: Kafka delivers it, the checksum is the reader's."""
+    """Change bytes on the broker's disk: Kafka delivers them.
+
+    In one batch as a failing disk would, for the checksum is the reader's. The other is such as Kafka takes and its
+    Python client cannot read: a header's name need not be UTF-8, and the checksum fits.
+    """
     (segment,) = kafka.folder.rglob(f"{topic}-0/00000000000000000000.log")
     with segment.open("r+b") as file:
-        at = file.read().index(MARK)
-        file.seek(at)
-        file.write(b"D")
+        log = bytearray(file.read())
+        at = log.index(NAME.encode())
+        log[at] = 0xFF
+        start = 0
+        # Offset and length, then what is counted by the length.
+        while (end := start + 12 + int.from_bytes(log[start + 8 : start + 12])) <= at:
+            start = end
+        log[start + 17 : start + 21] = calc_crc32c(log[start + 21 : end]).to_bytes(4)
+        log[log.index(MARK)] = ord("D")
+        file.seek(0)
+        file.write(log)
 
 
 @pytest.fixture
 def here(kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path) -> Replay:
     made = begin(kafka.bootstrap, valkey.url, unique, tmp_path, 1, mixture(71, BEFORE, 1))
-    produce(kafka.bootstrap, made.place.topic, 1, damaged())
+    first, *others = damaged()
+    produce(kafka.bootstrap, made.place.topic, 1, [first])
+    produce(kafka.bootstrap, made.place.topic, 1, others)
     return made.longer(mixture(72, 300, 1))
 
 
@@ -69,7 +86,7 @@ def test_a_damaged_batch_is_passed(kafka: KafkaServer, here: Replay) -> None:
         assert "not an offset" in said("4o1")
         assert "at most 5,000 offsets" in said("9-8")
         assert "1 more offsets are passed" in run(here, "skip", 0, BEFORE)[1]
-        # The whole batch has one checksum.
+        # The next batch has one checksum for all of it.
         stopped_at(ingest, BEFORE + 1)
         assert "2 more offsets are passed" in run(here, "skip", 0, f"{BEFORE}-{BEFORE + 2}")[1]
         wait_live(here, ingest)
