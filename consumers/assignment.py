@@ -38,8 +38,13 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._joining: Pulse | None = None
 
     def positions(self) -> dict[TopicPartition, int]:
-        """What Redis acknowledged for each partition that is ours."""
-        return {place: worker.applied for place, (worker, _) in self._workers.items() if worker.applied is not None}
+        """What Redis acknowledged for each partition that is ours; one that was taken away may have its worker yet."""
+        ours = () if self.around is None else self.around.consumer.assignment()
+        return {
+            place: worker.applied
+            for place, (worker, _) in self._workers.items()
+            if worker.applied is not None and place in ours
+        }
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Pause first: getmany hands out records before this returns. Then leave all else to the workers."""

@@ -173,11 +173,9 @@ class Client:
 
     async def _commit(self) -> None:
         """Tell Kafka how far Redis is, and how each partition does. For lag tools and `doctor` only."""
-        ours = self._consumer.assignment()
         offsets = {
             place: OffsetAndMetadata(position, self._health.told(place.partition))
             for place, position in self._assignment.positions().items()
-            if place in ours
         }
         if not offsets:
             return
