@@ -12,7 +12,7 @@ import numpy as np
 
 from consumers.seen import NEW, REUSED, SeenIds, entries_of
 from consumers.skips import Skipped
-from service.fields import is_slug
+from service.fields import NAME_BYTES, is_slug
 from service.match import Match, check_ahead, decode
 from service.pools import Pool, Pools
 from service.problems import Problem
@@ -71,7 +71,8 @@ class Judge:
         self._partition = partition
         self._partition_of = partition_of
         self.pools = pools
-        # Memory for the pools of a partition: more of them than this only cost a little time.
+        # Memory for the pools of a partition: more of them than this only cost a little time. What is refused is not
+        # kept.
         self._pool_of_key = lru_cache(4096)(self._read_key)
 
     def judge(self, records: Sequence[Record], seen: SeenIds) -> Verdicts:
@@ -86,6 +87,8 @@ class Judge:
             try:
                 match = self._match(record)
             except Problem as problem:
+                # Where it was raised holds the record and this list: a circle that is freed late, or never.
+                problem.__traceback__ = problem.__context__ = None
                 found.append(problem)
             else:
                 found.append(match)
@@ -107,8 +110,6 @@ class Judge:
             raise Problem("skipped", f"offset: an operator decided to pass {record.offset}")
         match = decode(record.value)
         pool = self._pool_of_key(record.key)
-        if isinstance(pool, Problem):
-            raise pool
         if match.pool != pool.name:
             raise Problem("wrong_key", f"pool: the match is of {match.pool!r}, the record's key is {pool.name!r}")
         check_ahead(match, record.timestamp)
@@ -119,18 +120,20 @@ class Judge:
             raise Problem("shape_not_taken", f"sides: {refusal}")
         return match
 
-    def _read_key(self, key: bytes | None) -> Pool | Problem:
+    def _read_key(self, key: bytes | None) -> Pool:
         if key is None:
-            return Problem("wrong_key", "key: the record has none; it must be the pool's name")
+            raise Problem("wrong_key", "key: the record has none; it must be the pool's name")
+        if len(key) > NAME_BYTES:
+            raise Problem("wrong_key", f"key: {len(key)} bytes; it must be the pool's name, at most {NAME_BYTES}")
         try:
             name = key.decode()
         except UnicodeDecodeError:
-            return Problem("wrong_key", "key: not UTF-8; it must be the pool's name")
+            raise Problem("wrong_key", "key: not UTF-8; it must be the pool's name") from None
         if not is_slug(name):
-            return Problem("wrong_key", f"key: {name[:128]!r} is no pool's name")
+            raise Problem("wrong_key", f"key: {name!r} is no pool's name")
         partition = self._partition_of(name)
         if partition != self._partition:
-            return Problem("wrong_partition", f"key: {name!r} belongs in partition {partition}, not {self._partition}")
+            raise Problem("wrong_partition", f"key: {name!r} belongs in partition {partition}, not {self._partition}")
         return self.pools.configured(name)
 
 

@@ -16,6 +16,8 @@ EARLIEST_MS: Final = -62_135_596_800_000
 """0001-01-01, where RFC 3339 begins."""
 LATEST_MS: Final = 253_402_300_799_999
 """9999-12-31, where RFC 3339 ends."""
+TIME_LENGTH: Final = 64
+"""Characters of a time: RFC 3339 has no bound for the digits behind its seconds."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_BYTES, description="1 to 128 bytes, no control characters")]
 Slug = Annotated[
@@ -31,6 +33,7 @@ Slug = Annotated[
 _slug = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _control = re.compile("[\x00-\x1f\x7f-\x9f]")
 _full_date = re.compile(r"(?a)\d{4}-\d{2}-\d{2}")
+_time_is = "an RFC 3339 date or time such as 2026-11-21 or 2026-11-21T10:00:00Z, or epoch milliseconds"
 _date_time = re.compile(r"(?ai)\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:z|[+-]\d{2}:[0-5]\d)")
 
 
@@ -62,6 +65,8 @@ def check_pool(pool: str) -> None:
 def moment(at: int | str) -> int:
     """Read a time as epoch milliseconds."""
     if isinstance(at, str):
+        if len(at) > TIME_LENGTH:
+            raise wrong("at", f"{len(at)} characters", f"at most {TIME_LENGTH}: {_time_is}")
         at = _parse_time(at)
     if not EARLIEST_MS <= at <= LATEST_MS:
         raise wrong(
@@ -72,7 +77,6 @@ def moment(at: int | str) -> int:
 
 @lru_cache(4096)
 def _parse_time(text: str) -> int:
-    remedy = "an RFC 3339 date or time such as 2026-11-21 or 2026-11-21T10:00:00Z, or epoch milliseconds"
     try:
         if _full_date.fullmatch(text):
             day = date.fromisoformat(text)
@@ -82,6 +86,6 @@ def _parse_time(text: str) -> int:
         else:
             raise ValueError("neither a date nor a time with its zone")
     except ValueError as error:
-        raise wrong("at", f"{text[:64]!r}: {error}", remedy) from None
+        raise wrong("at", f"{text!r}: {error}", _time_is) from None
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000

@@ -6,7 +6,9 @@ Kafka records, HTTP bodies and files are all read by `decode`, so all refuse the
 from __future__ import annotations
 
 import re
+from array import array
 from functools import cache
+from itertools import accumulate
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -21,6 +23,9 @@ MOST_PLAYERS: Final = 20_000
 MOST_ON_A_SIDE: Final = 100
 MOST_AHEAD_MS: Final = 86_400_000
 RECORD_BYTES: Final = 1 << 20
+MOST_DEEP: Final = 64
+"""Levels of lists and objects, also in fields that are not known. Python has a bound of its own, but that hangs on how
+deep in calls the reader is: one program would take what another refuses."""
 
 
 class Side(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -86,6 +91,10 @@ _decoder = msgspec.json.Decoder(Match)
 _kind_decoder = msgspec.json.Decoder(_Kind)
 _encoder = msgspec.json.Encoder()
 _where = re.compile(r"(.*) - at `(?:key in )?\$\.?(.*)`", re.DOTALL)
+# A text, be it ended or not: whatever stands in it, nothing is gone through twice.
+_text = re.compile(rb'"(?:[^"\\]++|\\.)*+\\?(?:"|\Z)', re.DOTALL)
+_steps = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_no_bracket = bytes(byte for byte in range(256) if byte not in b"[{]}")
 
 
 def decode(value: bytes | None) -> Match | Seed:
@@ -118,23 +127,41 @@ def decode(value: bytes | None) -> Match | Seed:
         raise Problem("record_too_large", f"{len(value)} bytes are more than {RECORD_BYTES}")
     try:
         # As text: msgspec itself does not look at the bytes of fields that it does not know.
-        match = _decoder.decode(value.decode())
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _decode_other(value, error)
+        text = value.decode()
+    except UnicodeDecodeError as error:
+        raise Problem("malformed", f"not UTF-8 at byte {error.start}") from None
+    try:
+        match = _decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return _decode_other(text, error)
+    _check_depth(text, 2 * len(match.sides))
     return checked(match)
 
 
-def _decode_other(value: bytes, error: Exception) -> Seed:
+def _decode_other(text: str, error: Exception) -> Seed:
     """Read what is no match; every record that is one has been read without looking at its type."""
+    _check_depth(text, 0)
     try:
-        text = value.decode()
         if _kind_decoder.decode(text).type == "seed":
             return decode_seed(text)
     except msgspec.ValidationError as wrong_seed:
-        error = wrong_seed
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _unreadable(text, wrong_seed) from None
+    except (msgspec.DecodeError, RecursionError):
         pass
-    raise _unreadable(value, error) from None
+    raise _unreadable(text, error) from None
+
+
+def _check_depth(text: str, known: int) -> None:
+    """Refuse what has too many levels, by counting alone where brackets beside those known are few."""
+    if len(text) < 2 * MOST_DEEP or text.count("[") + text.count("{") <= known + MOST_DEEP // 2:
+        return
+    steps = array("b", _text.sub(b"", text.encode()).translate(_steps, _no_bracket))
+    if max(accumulate(steps), default=0) > MOST_DEEP:
+        raise _too_deep()
+
+
+def _too_deep() -> Problem:
+    return Problem("malformed", f"nested deeper than {MOST_DEEP} levels")
 
 
 def checked(match: Match) -> Match:
@@ -205,20 +232,15 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "anyOf": [match, seed], "$defs": components}
 
 
-def _unreadable(value: bytes, error: Exception) -> Problem:
+def _unreadable(text: str, error: Exception) -> Problem:
     if isinstance(error, msgspec.ValidationError):
         # The decoder ended at the first wrong field; what follows may not even be JSON.
         try:
-            msgspec.json.decode(value, type=msgspec.Raw)
+            msgspec.json.decode(text, type=msgspec.Raw)
         except (msgspec.DecodeError, RecursionError) as worse:
-            error = worse
-        else:
-            return _located(str(error))
-    if isinstance(error, UnicodeDecodeError):
-        return Problem("malformed", f"not UTF-8 at byte {error.start}")
-    if isinstance(error, RecursionError):
-        return Problem("malformed", "nested too deeply")
-    return Problem("malformed", str(error))
+            return _unreadable(text, worse)
+        return _located(str(error))
+    return _too_deep() if isinstance(error, RecursionError) else Problem("malformed", str(error))
 
 
 def _located(message: str) -> Problem:

@@ -8,6 +8,7 @@ the last counts, though each must be of its type.
 from __future__ import annotations
 
 import json
+import math
 import re
 import zlib
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NoReturn
 
+DEEPEST = 64
 EPOCH = date(1970, 1, 1).toordinal()
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 TIME = re.compile(
@@ -145,18 +147,27 @@ def _load(value: bytes) -> Any:
         if r"\ud" in text.lower():
             # Half of a surrogate pair is no character; encoding finds it.
             json.dumps(found, ensure_ascii=False).encode("utf-8")
+        if value.count(b"[") + value.count(b"{") > DEEPEST and _depth(found) > DEEPEST:
+            raise Dead("malformed")
     except (ValueError, RecursionError):
         raise Dead("malformed") from None
     return found
+
+
+def _depth(found: Any) -> int:
+    if not isinstance(found, list):
+        return 0
+    inner = [value for _, value in found] if isinstance(found, Object) else found
+    return 1 + max(map(_depth, inner), default=0)
 
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def _integer(text: str) -> int:
-    # Python reads no number of more than 4,300 digits; what counts here is that it is too large for every field.
-    return int(text) if len(text) < 1000 else int(text[:1000])
+def _integer(text: str) -> float:
+    # With its sign, more digits than are read as an integer, be it in a field that counts or not.
+    return int(text) if len(text) <= 4300 else math.inf
 
 
 def _need(true: bool) -> None:
@@ -232,6 +243,7 @@ SEED: dict[str, Callable[[Any], bool]] = {
 
 
 def _moment(text: str) -> int:
+    _need(len(text) <= 64)
     found = TIME.fullmatch(text)
     _need(found is not None)
     assert found is not None
