@@ -15,6 +15,7 @@ from aiokafka.structs import OffsetAndMetadata
 from consumers.assignment import Assignment
 from consumers.dead_letters import Bounds, DeadLetters
 from consumers.health import Health
+from consumers.watch import Unusable, Watch
 from consumers.worker import Surroundings
 from service.broker import Group, describe_group
 from service.log import LogUnavailable, producer
@@ -44,10 +45,6 @@ NAMED_SESSION_MS: Final = 45_000
 _log = structlog.get_logger()
 
 
-class Unusable(Exception):
-    """Kafka or Redis is there, but set up so that data would be lost, or that this process cannot get on."""
-
-
 class Client:
     """A consumer in the group, a producer of dead letters, and the owners of the partitions that are ours.
 
@@ -58,10 +55,13 @@ class Client:
     pools : Pools
     health : Health
         Is told of states, and given pulses to watch.
+    watch : Watch
+        Looks at topic and store all the while.
     """
 
-    def __init__(self, settings: Settings, store: Store, pools: Pools, health: Health) -> None:
+    def __init__(self, settings: Settings, store: Store, pools: Pools, health: Health, watch: Watch) -> None:
         self._settings = settings
+        self._watch = watch
         self._health = health
         self._letters = producer(settings.kafka)
         self._consumer = AIOKafkaConsumer(
@@ -89,6 +89,7 @@ class Client:
             partition_of=lambda pool, partitions: partition_of(pool, partitions, settings.partitioner),
             pools=pools,
             bounds=Bounds(settings.most_dead_share, settings.most_dead_run),
+            watch=watch,
         )
         if settings.member is not None:
             self._assignment.before_joining = self._see_that_the_name_is_ours
@@ -108,18 +109,22 @@ class Client:
         """
         self._consumer.subscribe([self._settings.topic], listener=self._assignment)
         told = asyncio.create_task(stop.wait())
-        ended: set[asyncio.Future[Any]] = {told, self._assignment.failure}
+        watching = asyncio.create_task(self._watch.run())
+        ended: set[asyncio.Future[Any]] = {told, self._assignment.failure, watching}
         pulse = self._health.watchdog.begin("commits")
         try:
             while not told.done():
                 await asyncio.wait(ended, timeout=COMMIT_S, return_when=asyncio.FIRST_COMPLETED)
-                if self._assignment.failure.done():
-                    self._assignment.failure.result()
+                for failed in (self._assignment.failure, watching):
+                    if failed.done():
+                        failed.result()
                 await self._commit()
                 pulse.beat()
         finally:
             pulse.end()
             told.cancel()
+            watching.cancel()
+            await asyncio.wait([watching])
 
     async def close(self) -> bool:
         """End the workers, tell Kafka how far they came, and leave; answers whether all has ended in `STOP_S`."""

@@ -14,12 +14,21 @@ from consumers.watchdog import Watchdog
 from service.metrics import PARTITIONS, STATE
 
 State = Literal[
-    "starting", "running", "waiting_for_broker", "waiting_for_redis", "recovering", "stopped_by_operator_decision"
+    "starting",
+    "running",
+    "waiting_for_transaction",
+    "waiting_for_broker",
+    "waiting_for_redis",
+    "recovering",
+    "stopped_by_operator_decision",
 ]
 """``stopped_by_operator_decision`` waits for an operator to decide; all others pass by themselves."""
 
 REASON: Final = 500
 """Characters of a reason that are told beside a committed offset; Kafka takes 4,096 bytes."""
+
+READY: Final = ("running", "waiting_for_transaction")
+"""A transaction that a producer leaves open is no fault of this process, and no restart ends it."""
 
 _log = structlog.get_logger()
 
@@ -84,7 +93,7 @@ class Health:
     @property
     def ready(self) -> bool:
         """Whether the process and every partition of it are running."""
-        return self.state == "running" and all(state == "running" for state, _ in self.partitions.values())
+        return self.state == "running" and all(state in READY for state, _ in self.partitions.values())
 
     def become(self, state: State, reason: str = "") -> None:
         """Change the state of the process; each change is logged once."""

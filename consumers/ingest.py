@@ -20,11 +20,12 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from consumers import watchdog
-from consumers.client import STOP_S, Client, Unusable
+from consumers.client import STOP_S, Client
 from consumers.health import Health, State
 from consumers.operations import OpsServer
+from consumers.watch import Unusable, Watch
 from consumers.worker import BACKOFF_S
-from service.broker import describe_topic, ensure_topic
+from service.broker import ensure_topic
 from service.log import LogUnavailable, dead_letters_topic
 from service.metrics import REBUILDS
 from service.pool_file import read_pools
@@ -59,9 +60,9 @@ class Ingest:
         self._settings = settings
         self._ops = OpsServer(self.health, ops_host, ops_port)
         self._store = Store(settings.redis.get_secret_value())
+        self._watch = Watch(settings, self._store)
         self._stop = asyncio.Event()
         self._client: Client | None = None
-        self._partitions = 0
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT; a clean stop takes at most `STOP_S`.
@@ -154,13 +155,16 @@ class Ingest:
 
     async def _session(self) -> None:
         """Check what is there, then work with one Kafka client until told to stop."""
-        if not await self._until("waiting_for_redis", self._check_redis):
+        if not await self._until("waiting_for_redis", self._watch.see_store):
             return
         if not await self._until("waiting_for_broker", self._check_topics):
             return
         if not await self._until("waiting_for_redis", self._check_pools):
             return
-        self._client = client = Client(self._settings, self._store, self._pools, self.health)
+        # Last, for what is refused changes nothing.
+        if not await self._until("waiting_for_broker", self._watch.see_group):
+            return
+        self._client = client = Client(self._settings, self._store, self._pools, self.health, self._watch)
         try:
             for part in client.parts:
                 if not await self._until("waiting_for_broker", part.start):
@@ -189,26 +193,15 @@ class Ingest:
             tries += 1
         return False
 
-    async def _check_redis(self) -> None:
-        info: bytes = await self._store.command("INFO", "memory")
-        policy = next((line for line in info.decode().splitlines() if line.startswith("maxmemory_policy:")), "")
-        if policy not in ("", "maxmemory_policy:noeviction"):
-            raise Unusable(f"Redis has {policy}: it would drop ratings. Set maxmemory-policy to noeviction.")
-
     async def _check_topics(self) -> None:
         """The topic of matches must exist and keep every record; that of dead letters is made if missing."""
-        kafka, topic = self._settings.kafka, self._settings.topic
-        found = await describe_topic(kafka, topic)
-        if found is None:
-            raise LogUnavailable(f"the topic {topic!r} does not exist yet")
-        self._partitions = found.partitions
-        if "compact" in found.settings.get("cleanup.policy", ""):
-            raise Unusable(f"The topic {topic!r} is compacted: it would drop matches. Set cleanup.policy to delete.")
-        await ensure_topic(kafka, dead_letters_topic(topic), self._partitions)
+        await self._watch.see_topic()
+        letters = dead_letters_topic(self._settings.topic)
+        await ensure_topic(self._settings.kafka, letters, self._watch.partitions)
 
     async def _check_pools(self) -> None:
         """What is stored must have been rated as the pools are configured now."""
-        for number in range(self._partitions):
+        for number in range(self._watch.partitions):
             keys = Keys(self._settings.installation, self._settings.topic, number)
             conflicts = self._pools.conflicts((await look(self._store, keys)).fingerprints)
             if conflicts:

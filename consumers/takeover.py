@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from consumers import conditions
 from service.store.partition import Loaded
 
 
@@ -31,10 +32,8 @@ def resume_at(loaded: Loaded, first: int, end: int, partitions: int, known: int 
         raise Undecided(f"torn: a script broke off on its way to {loaded.torn}; build it again: {rebuild}")
     if not loaded.readable:
         raise Undecided(f"layout: stored in version {loaded.layout}; go back or build it again: {rebuild}")
-    if known not in (None, partitions):
-        raise Undecided(
-            f"partitions: the topic had {known}, now {partitions}; pools would change their places: use a new topic"
-        )
+    if known is not None and (fault := conditions.partitions(known, partitions)):
+        raise Undecided(str(fault))
     if loaded.position is None:
         if first > 0:
             raise Undecided(f"start: nothing is stored, but the log begins at {first}: its beginning is gone")

@@ -19,13 +19,16 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
+from consumers import conditions
 from consumers.dead_letters import Bounds, DeadLetters, DeadLettersUnavailable, Tally
 from consumers.fetch import Fetch
 from consumers.health import Health
 from consumers.judge import Judge, anchor_of
+from consumers.lag import Lag
 from consumers.partition import Batch, Partition
 from consumers.takeover import Undecided, resume_at
-from service.metrics import BATCH_RECORDS, BATCH_SECONDS, LAG, READABLE_SECONDS, RECORDS, REFUSALS
+from consumers.watch import Watch
+from service.metrics import BATCH_RECORDS, BATCH_SECONDS, READABLE_SECONDS, RECORDS, REFUSALS
 from service.pools import Pools
 from service.store.apply import Applied, Change, Moved, Refused, apply
 from service.store.connection import Store, StoreUnavailable
@@ -72,6 +75,7 @@ class Surroundings:
     partition_of: Callable[[str, int], int]
     pools: Pools
     bounds: Bounds
+    watch: Watch
 
 
 class Worker:
@@ -99,6 +103,7 @@ class Worker:
         self._decided: Decided | None = None
         self._tally = Tally(around.bounds)
         self._failures = 0
+        self._lag = Lag(place.partition)
 
     @property
     def left_alone(self) -> asyncio.Future[Any] | None:
@@ -138,7 +143,7 @@ class Worker:
             await self._pause()
         self._pulse.end()
         health.forget(partition)
-        LAG.remove(str(partition))
+        self._lag.forget()
 
     async def _until_decided(self) -> None:
         """Wait until an operator has switched to another generation or passed a record, or the worker is closed."""
@@ -227,6 +232,7 @@ class Worker:
         return ()
 
     async def _fetch(self) -> Sequence[ConsumerRecord]:
+        self._around.watch.check()
         try:
             records = await self._calls.records()
         except OffsetOutOfRangeError as error:
@@ -247,6 +253,7 @@ class Worker:
         self._was_silent()
         while not self._closing.is_set() and time.monotonic() - begun < VERIFY_S:
             end = max(position, await self._calls.position())
+            self._look()
             if records or end > position or time.monotonic() - touched > IDLE_S:
                 await self._bring_in(partition, position, records, end)
                 position, touched = end, time.monotonic()
@@ -258,6 +265,18 @@ class Worker:
                 records = await self._verify(partition.anchor, position)
                 self._was_silent()
         await self._settle()
+
+    def _look(self) -> None:
+        """Measure lag, records or none; say where only a transaction is waited for."""
+        around, place = self._around, self.place
+        stable, end = around.consumer.last_stable_offset(place), around.consumer.highwater(place)
+        if stable is None or end is None or self.applied is None:
+            return
+        if self._lag.look(self.applied, stable, end, time.monotonic()):
+            said = str(conditions.transaction(place.topic, place.partition, stable))
+            around.health.partition(place.partition, "waiting_for_transaction", said)
+        else:
+            around.health.partition(place.partition, "running")
 
     async def _bring_in(self, partition: Partition, position: int, records: Sequence[ConsumerRecord], end: int) -> None:
         batches = partition.cut(position, records, end, self._around.batch)
@@ -317,13 +336,7 @@ class Worker:
     def _note(self, change: Change, batch: Batch, seconds: float) -> None:
         self._stored = self.applied = change.end
         self._failures = 0
-        partition = self.place.partition
         BATCH_SECONDS.labels("apply").observe(seconds)
-        # It may have been taken away while Redis worked.
-        ours = self.place in self._around.consumer.assignment()
-        highwater = self._around.consumer.highwater(self.place) if ours else None
-        if highwater is not None:
-            LAG.labels(partition).set(max(0, highwater - change.end))
         if not batch.records:
             return
         BATCH_RECORDS.observe(len(batch.records))

@@ -7,16 +7,22 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import for_code
 
 from service.log import LogUnavailable, answered, closed
 
-TOPIC_SETTINGS: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": str(2 << 20)}
+TOPIC_SETTINGS: Final = {
+    "cleanup.policy": "delete",
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    "max.message.bytes": str(2 << 20),
+}
 """Of a topic of matches: the log decides, so it keeps all; the largest record fits with what is around it."""
 
 MOST_REPLICAS: Final = 3
@@ -81,13 +87,13 @@ class Group:
     Attributes
     ----------
     members : int
-        How many it has.
+        How many of its members read the topic.
     committed : mapping
         Offsets, by partition.
     told : mapping
         What was committed beside them, by partition.
     ids : collection of str
-        Of its members, as Kafka gave them.
+        Of all its members, as Kafka gave them.
     """
 
     members: int
@@ -158,7 +164,7 @@ async def describe_topic(kafka: str, topic: str) -> Topic | None:
     async with _admin(kafka) as admin:
         # By its name, a broker that makes topics on demand would make it.
         found = next((one for one in await admin.describe_topics() if one["topic"] == topic), None)
-        if found is None:
+        if found is None or not found["partitions"]:
             return None
         (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
     code, message, _, _, entries = answer.resources[0]
@@ -181,19 +187,59 @@ async def describe_group(kafka: str, topic: str, group: str, partitions: int) ->
     LogUnavailable
     """
     async with _admin(kafka) as admin:
-        (answer,) = await admin.describe_consumer_groups([group])
+        members = await _members(admin, group)
         places = [TopicPartition(topic, partition) for partition in range(partitions)]
         found = await admin.list_consumer_group_offsets(group, partitions=places)
-        code, _, _, _, _, members, *_ = answer.groups[0]
-        if code:
-            raise for_code(code)(f"group {group!r} cannot be described")
     entries = {place.partition: entry for place, entry in found.items() if entry.offset >= 0}
     return Group(
-        members=len(members),
+        members=_count(members, topic),
         committed={partition: entry.offset for partition, entry in entries.items()},
         told={partition: entry.metadata for partition, entry in entries.items()},
         ids=[member for member, *_ in members],
     )
+
+
+async def count_members(kafka: str, topic: str, group: str) -> int:
+    """Count the members of a consumer group that read a topic; one that died counts until its session is over.
+
+    Raises
+    ------
+    LogUnavailable
+    """
+    async with _admin(kafka) as admin:
+        return _count(await _members(admin, group), topic)
+
+
+async def _members(admin: AIOKafkaAdminClient, group: str) -> Sequence[Sequence[Any]]:
+    (answer,) = await admin.describe_consumer_groups([group])
+    code, _, _, _, _, members, *_ = answer.groups[0]
+    if code:
+        raise for_code(code)(f"group {group!r} cannot be described")
+    found: Sequence[Sequence[Any]] = members
+    return found
+
+
+def _count(members: Sequence[Sequence[Any]], topic: str) -> int:
+    """Count those that read a topic. While a group shares out its partitions, Kafka does not say what they read."""
+    read = [ConsumerProtocolMemberMetadata.decode(data).subscription if data else [topic] for *_, data, _ in members]
+    return sum(topic in topics for topics in read)
+
+
+async def stable_ends(kafka: str, topic: str, partitions: int) -> dict[int, int]:
+    """Find the last stable offset of each partition: where the oldest open transaction begins, else the log's end.
+
+    Raises
+    ------
+    LogUnavailable
+    """
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, isolation_level="read_committed")
+    with answered():
+        try:
+            await consumer.start()
+            found = await consumer.end_offsets([TopicPartition(topic, partition) for partition in range(partitions)])
+        finally:
+            await closed(consumer.stop())
+    return {place.partition: int(offset) for place, offset in found.items()}
 
 
 async def extents(kafka: str, topic: str, partitions: int) -> dict[int, Extent]:

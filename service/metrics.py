@@ -21,12 +21,23 @@ BATCH_SECONDS: Final = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 LAG: Final = Gauge(
-    "standings_lag_records", "Records between the applied position and the end of the log.", ["partition"]
+    "standings_lag_records", "Offsets between the applied position and the last stable offset.", ["partition"]
+)
+TRANSACTION_SECONDS: Final = Gauge(
+    "standings_transaction_seconds",
+    "How long an open transaction has been in the way of all that follows it; 0 where none is.",
+    ["partition"],
 )
 READABLE_SECONDS: Final = Histogram(
     "standings_event_to_readable_seconds",
-    "From the timestamp of a batch's oldest record until its ratings could be read.",
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+    "From the timestamp of a batch's first record, which its producer gave it, until its ratings could be read.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400),
+)
+TOPIC_RETENTION_SECONDS: Final = Gauge(
+    "standings_topic_retention_seconds", "How long the topic of matches keeps a record; +Inf where for ever."
+)
+TOPIC_FORGETS: Final = Gauge(
+    "standings_topic_forgets", "1 where the topic of matches drops records after a time or past a size, else 0."
 )
 REFUSALS: Final = Counter(
     "standings_guard_refusals",

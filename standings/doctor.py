@@ -15,10 +15,22 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
-from service.broker import Extent, Group, Topic, count_brokers, describe_group, describe_topic, look_at_newest
+from consumers.lag import WAITING_S
+from service.broker import (
+    Extent,
+    Group,
+    Topic,
+    count_brokers,
+    count_members,
+    describe_group,
+    describe_topic,
+    look_at_newest,
+    stable_ends,
+)
 from service.log import LogUnavailable, dead_letters_topic
 from service.settings import Settings
 from service.store.connection import CONNECTIONS, Store, StoreUnavailable
+from service.store.group import noted_group
 from service.store.inspect import read_server
 from service.store.layout import Keys
 from service.store.partition import Loaded, look, read_fields
@@ -90,12 +102,14 @@ async def examine(settings: Settings, options: Collection[str], environment: Col
         )
         count = topic.partitions if isinstance(topic, Topic) else 0
         stored = await _asked(_look(settings, store, count)) if away is None else away
+        other = await _examine_group(settings, store, topic) if away is None else log.other_group("", away, 0)
     finally:
         await store.close()
     checks = [
         configuration.environment(environment),
         written,
         *log_checks,
+        other,
         *store_checks,
         *redis.partitions(stored, topic, extents),
         *configuration.stored_pools(pools, stored),
@@ -129,12 +143,15 @@ async def _examine_log(
     missing = topic if isinstance(topic, Unanswered) else Unanswered("there is no topic")
     extents: dict[int, Extent] | Unanswered = missing
     group: Group | Unanswered = missing
+    held: dict[int, int] | Unanswered = missing
     if isinstance(topic, Topic):
         tally.partitions = topic.partitions
         newest = look_at_newest(kafka, settings.topic, topic.partitions, SAMPLED, SAMPLE_S, tally.look)
         extents, group = await asyncio.gather(
             _asked(newest), _asked(describe_group(kafka, settings.topic, settings.group, topic.partitions))
         )
+    if isinstance(extents, dict):
+        held = await _asked(_held(kafka, settings.topic, extents))
     clock = clocks.records(tally.newest, tally.broker_clock, time.time())
     sampled = [*tally.checks(), clock]
     if isinstance(extents, Unanswered):
@@ -143,6 +160,7 @@ async def _examine_log(
         log.brokers(answers),
         *log.topic(settings.topic, topic, brokers),
         log.beginning(extents),
+        log.transactions(settings.topic, held),
         log.dead_letters(dead_letters_topic(settings.topic), letters),
         *sampled,
         log.group(settings.group, group, extents),
@@ -163,6 +181,28 @@ async def _examine_store(settings: Settings, store: Store) -> tuple[list[Check],
     refused = tried if isinstance(tried, Unanswered) else None
     clock = clocks.redis(server.ahead, server.within)
     return [*redis.server(address, server), redis.scripts(refused), clock], None
+
+
+async def _held(kafka: str, topic: str, extents: dict[int, Extent]) -> dict[int, int]:
+    """Find the transactions that are in the way now and still are after a while: where they begin, by partition."""
+    found = await stable_ends(kafka, topic, len(extents))
+    found = {partition: stable for partition, stable in found.items() if stable < extents[partition].end}
+    if found:
+        await asyncio.sleep(WAITING_S)
+        later = await stable_ends(kafka, topic, len(extents))
+        found = {partition: stable for partition, stable in found.items() if later[partition] == stable}
+    return found
+
+
+async def _examine_group(settings: Settings, store: Store, topic: Topic | Unanswered | None) -> Check:
+    """Examine the group that is noted in Redis, where it is another."""
+    noted = await _asked(noted_group(store, Keys(settings.installation, settings.topic, 0)))
+    members: int | Unanswered = 0
+    if noted not in ("", settings.group) and isinstance(noted, str):
+        members = topic if isinstance(topic, Unanswered) else Unanswered("there is no topic")
+        if isinstance(topic, Topic):
+            members = await _asked(count_members(settings.kafka, settings.topic, noted))
+    return log.other_group(settings.group, noted, members)
 
 
 async def _look(settings: Settings, store: Store, partitions: int) -> list[Loaded]:

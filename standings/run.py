@@ -92,8 +92,8 @@ def ingest(settings: Settings, ops_host: str, ops_port: int) -> None:
         Kafka or Redis is there, but set up so that data would be lost, or an address is none, or another process has
         the member's name.
     """
-    from consumers.client import Unusable
     from consumers.ingest import Ingest
+    from consumers.watch import Unusable
 
     configure_logging()
     # Found out later, it would be one line in the log of a part that goes on without its health page.

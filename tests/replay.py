@@ -37,6 +37,8 @@ class Replay:
 
     def ingest(self, group: str | None = None, batch: int = 5_000) -> Ingesting:
         """Make a process, in a consumer group of its own unless told which; enter it to start it."""
+        if group is None:
+            self.place.forget_group()
         log = self.folder / f"ingest-{next(iter(self.numbers))}.log"
         return Ingesting(self.place, log, group or self.unique("group"), batch, self._command())
 

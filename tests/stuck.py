@@ -13,7 +13,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from consumers import ingest, watchdog
+from consumers import watchdog
+from consumers.watch import Watch
 from standings.cli import main
 
 PROGRESS_S = 4.0
@@ -40,7 +41,7 @@ def hang(first: int) -> None:
     AIOKafkaConsumer.getmany = getmany
 
 
-async def block(self: ingest.Ingest) -> None:
+async def block(self: Watch) -> None:
     time.sleep(60)  # noqa: ASYNC251  # the fault itself
 
 
@@ -51,5 +52,5 @@ if __name__ == "__main__":
         hang(int(count))
     else:
         watchdog.BLOCKED_S = BLOCKED_S  # type: ignore[misc]
-        ingest.Ingest._check_redis = block  # type: ignore[method-assign]
+        Watch.see_store = block  # type: ignore[method-assign]
     main()

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.oracle import Record, partition_of
 
@@ -66,6 +67,17 @@ async def make_topic(kafka: str, topic: str, partitions: int) -> None:
     while len(await _numbers(kafka, topic)) < partitions:
         assert time.monotonic() < deadline, f"{topic} was not made"
         await asyncio.sleep(0.02)
+
+
+async def set_topic(kafka: str, topic: str, settings: dict[str, str]) -> None:
+    """Set a topic; what is not named goes back to what it is by default."""
+    async with admin(kafka) as client:
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
+
+
+async def add_partitions(kafka: str, topic: str, total: int) -> None:
+    async with admin(kafka) as client:
+        await client.create_partitions({topic: NewPartitions(total)})
 
 
 async def remove_topic(kafka: str, topic: str) -> None:

@@ -83,6 +83,16 @@ async def read_server(store: Store) -> Server:
     )
 
 
+async def read_policy(store: Store) -> str:
+    """Ask a server for its ``maxmemory-policy``; empty where it does not tell.
+
+    Raises
+    ------
+    StoreUnavailable
+    """
+    return _lines(await store.command("INFO", "memory")).get("maxmemory_policy", "")
+
+
 async def _configured(store: Store, name: str) -> str | None:
     try:
         answer = await store.command("CONFIG", "GET", name)

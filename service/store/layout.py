@@ -1,14 +1,15 @@
 """Every key in Redis: its type, what it holds, who writes it.
 
 All keys of a partition share one hash tag, ``{installation/topic/partition}``, so they lie in one slot and
-one script may touch them together. All but ``live`` and ``skipped``, which operators alone write, carry a generation,
-so that a partition can be built again beside the one that is read, and switched in by one write.
+one script may touch them together. All but ``live`` and ``skipped``, which operators alone write, and ``group`` carry
+a generation, so that a partition can be built again beside the one that is read, and switched in by one write.
 
 ===================  ======  =========================================================================
 key after the tag    type    holds
 ===================  ======  =========================================================================
 live                 string  the generation that is read; absent means 1
 skipped              hash    offset -> when an operator decided to pass it, epoch milliseconds; never taken back
+group                string  the consumer group that brings the topic in; of partition 0, for the whole topic
 G/state              hash    position, layout, torn, partitions, the anchor, counts of records
 G/fingerprints       hash    ``pool/system`` -> digest of what decides its numbers
 G/pools              zset    names of the pools, all of score 0, for paging in order
@@ -21,7 +22,8 @@ G/rows/pool/system   hash    player -> tallies, then skills, as packed floats
 G/board/pool/system  zset    player, by the board's value
 ===================  ======  =========================================================================
 
-All of ``G/`` is written by ``apply_batch.lua`` alone and is a function of the partition's records.
+All of ``G/`` is written by ``apply_batch.lua`` alone and is a function of the partition's records. ``group`` is not:
+ingest notes it, and ``verify`` and ``rebuild`` leave it alone.
 """
 
 from __future__ import annotations
@@ -59,6 +61,11 @@ class Keys:
     def skipped(self) -> str:
         """Offsets that an operator decided to pass, whatever the generation."""
         return f"{{{self.installation}/{self.topic}/{self.partition}}}/skipped"
+
+    @property
+    def group(self) -> str:
+        """Consumer group that brings the topic in; asked of partition 0."""
+        return f"{{{self.installation}/{self.topic}/{self.partition}}}/group"
 
     def _key(self, rest: str) -> str:
         return f"{{{self.installation}/{self.topic}/{self.partition}}}/{self.generation}/{rest}"

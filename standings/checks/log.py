@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from consumers import conditions
 from service.broker import TOPIC_SETTINGS, Extent, Group, Topic
 from service.match import RECORD_BYTES
 from standings.checks import Check, Unanswered, counted, listed, unknown
 
 AROUND_BYTES: Final = 1 << 10
 """Of a record, beside its value: key, headers, the batch it travels in."""
-
-DAY_MS: Final = 86_400_000
 
 TOPIC: Final = (
     "topic",
@@ -59,24 +58,14 @@ def topic(name: str, found: Topic | Unanswered | None, broker_count: int) -> lis
 
 
 def _cleanup(name: str, settings: Mapping[str, str]) -> Check:
-    policy = settings.get("cleanup.policy", "delete")
-    if "compact" in policy:
-        found = f"cleanup.policy is {policy}: Kafka keeps one match of each pool and ingest refuses to start"
-        return Check("topic.cleanup", "problem", found, _alter(name, "cleanup.policy=delete"))
-    return Check("topic.cleanup", "ok", f"cleanup.policy is {policy}")
+    if fault := conditions.cleanup(name, settings):
+        return Check("topic.cleanup", "problem", fault.found, fault.remedy)
+    return Check("topic.cleanup", "ok", f"cleanup.policy is {settings.get('cleanup.policy', 'delete')}")
 
 
 def _retention(name: str, settings: Mapping[str, str]) -> Check:
-    kept, wanted = [], []
-    if (milliseconds := int(settings.get("retention.ms", -1))) >= 0:
-        kept.append(f"for {milliseconds / DAY_MS:,g} days (retention.ms)")
-        wanted.append("retention.ms=-1")
-    if (size := int(settings.get("retention.bytes", -1))) >= 0:
-        kept.append(f"up to {size:,} bytes a partition (retention.bytes)")
-        wanted.append("retention.bytes=-1")
-    if kept:
-        found = f"records are kept {' and '.join(kept)}; a rebuild needs all of them"
-        return Check("topic.retention", "warning", found, _alter(name, ",".join(wanted)))
+    if fault := conditions.retention(name, settings):
+        return Check("topic.retention", "warning", fault.found, fault.remedy)
     return Check("topic.retention", "ok", "records are kept for ever")
 
 
@@ -93,7 +82,7 @@ def _replication(name: str, found: Topic, broker_count: int) -> Check:
         )
     if found.replicas > 2 and least == 1:
         said += ": one lost broker can lose what was acknowledged"
-        return Check("topic.replication", "warning", said, _alter(name, "min.insync.replicas=2"))
+        return Check("topic.replication", "warning", said, conditions.alter(name, "min.insync.replicas=2"))
     if found.in_sync < found.replicas:
         return Check("topic.replication", "warning", said, "bring the missing brokers back")
     return Check("topic.replication", "ok", said)
@@ -106,7 +95,7 @@ def _record_size(name: str, settings: Mapping[str, str]) -> Check:
     found = f"max.message.bytes is {int(text):,}"
     if int(text) < RECORD_BYTES + AROUND_BYTES:
         found += f": a match of {RECORD_BYTES:,} bytes does not fit"
-        remedy = _alter(name, f"max.message.bytes={TOPIC_SETTINGS['max.message.bytes']}")
+        remedy = conditions.alter(name, f"max.message.bytes={TOPIC_SETTINGS['max.message.bytes']}")
         return Check("topic.record_size", "warning", found, remedy)
     return Check("topic.record_size", "ok", found)
 
@@ -126,7 +115,7 @@ def dead_letters(name: str, found: Topic | Unanswered | None) -> Check:
         return Check("dead_letters", "ok", f"{name} is not there yet: ingest makes it when it starts")
     if "compact" in (policy := found.settings.get("cleanup.policy", "delete")):
         said = f"{name}: cleanup.policy is {policy}"
-        return Check("dead_letters", "warning", said, _alter(name, "cleanup.policy=delete"))
+        return Check("dead_letters", "warning", said, conditions.alter(name, "cleanup.policy=delete"))
     return Check("dead_letters", "ok", f"{name}: {counted(found.partitions, 'partition')}")
 
 
@@ -161,6 +150,32 @@ def group(name: str, found: Group | Unanswered, extents: Mapping[int, Extent] | 
     return Check("group", "ok", said)
 
 
+def other_group(ours: str, noted: str | Unanswered, members: int | Unanswered) -> Check:
+    """Judge the group that is noted in Redis; ``members`` are its own."""
+    name = "group.other"
+    for part in (noted, members):
+        if isinstance(part, Unanswered):
+            return Check(name, "unknown", part.reason)
+    assert isinstance(noted, str)
+    assert isinstance(members, int)
+    if noted in ("", ours):
+        return Check(name, "ok", f"no group but {ours} brings these records into these keys")
+    if fault := conditions.group(ours, noted, members):
+        return Check(name, "problem", fault.found, fault.remedy)
+    return Check(name, "ok", f"{noted} brought these records in, and has no member left: {ours} may take over")
+
+
+def transactions(name: str, held: Mapping[int, int] | Unanswered) -> Check:
+    """Judge the transactions that have been open for a while: where they begin, by partition."""
+    if isinstance(held, Unanswered):
+        return Check("topic.transactions", "unknown", held.reason)
+    if held:
+        faults = [conditions.transaction(name, partition, offset) for partition, offset in held.items()]
+        found = listed([fault.found for fault in faults])
+        return Check("topic.transactions", "warning", found, listed([fault.remedy for fault in faults]))
+    return Check("topic.transactions", "ok", "no open transaction is in the way")
+
+
 def _lag(committed: int | None, extent: Extent) -> int:
     return max(0, extent.end - (extent.first if committed is None else committed))
 
@@ -168,7 +183,3 @@ def _lag(committed: int | None, extent: Extent) -> int:
 def addresses(kafka: str) -> Iterator[str]:
     """Split the setting ``kafka``."""
     return (address.strip() for address in kafka.split(","))
-
-
-def _alter(name: str, settings: str) -> str:
-    return f"kafka-configs.sh --alter --topic {name} --add-config {settings}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from consumers import conditions
 from consumers.takeover import Undecided, resume_at
 from service.broker import Extent, Topic
 from service.store.inspect import Server
@@ -57,11 +58,9 @@ def _version(found: Server) -> Check:
 def _policy(found: Server) -> Check:
     if not found.policy:
         return Check("redis.policy", "unknown", "the server does not tell its maxmemory-policy")
-    said = f"maxmemory-policy is {found.policy}"
-    if found.policy != "noeviction":
-        said += ": when memory is short it drops ratings, and ingest refuses to start"
-        return Check("redis.policy", "problem", said, "CONFIG SET maxmemory-policy noeviction, and in its file")
-    return Check("redis.policy", "ok", said)
+    if fault := conditions.policy(found.policy):
+        return Check("redis.policy", "problem", fault.found, fault.remedy)
+    return Check("redis.policy", "ok", f"maxmemory-policy is {found.policy}")
 
 
 def _memory(found: Server) -> Check:

@@ -23,7 +23,9 @@ from tests.ingesting import Ingesting, wait_for
 from tests.made_up import mixture
 from tests.replay import Unique, begin
 from tests.servers.test_stopped import stopped
-from tests.topics import make, remove_topic
+from tests.topics import add_partitions, make, produce, remove_topic, set_topic
+
+Spoilt = Callable[[str, bool], None]
 
 AWAY_S = 60.0
 
@@ -207,6 +209,65 @@ def test_topic_made_again_while_nobody_looks(
         finally:
             ingest.process.send_signal(signal.SIGCONT)
         assert "not the record that was applied" in stopped(ingest, *range(PARTITIONS))
+    here.check()
+
+
+@pytest.fixture
+def spoilt(kafka: KafkaServer, store: ValkeyServer, request: pytest.FixtureRequest) -> Spoilt:
+    """What is set wrong, and set back."""
+    what: str = request.param
+
+    def spoil(topic: str, wrong: bool) -> None:
+        if what == "policy":
+            with Redis.from_url(store.url) as client:
+                client.config_set("maxmemory-policy", "allkeys-lru" if wrong else "noeviction")
+        elif what == "partitions":
+            asyncio.run(add_partitions(kafka.bootstrap, topic, PARTITIONS + 1))
+        else:
+            settings = {"cleanup.policy": "compact" if wrong else "delete", "retention.ms": "-1"}
+            asyncio.run(set_topic(kafka.bootstrap, topic, settings))
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "reason"), [(one, one) for one in ("cleanup", "partitions", "policy")], indirect=["spoilt"], ids=str
+)
+def test_set_wrong_while_it_runs(
+    kafka: KafkaServer, store: ValkeyServer, unique: Unique, tmp_path: Path, spoilt: Spoilt, reason: str
+) -> None:
+    here = begin(kafka.bootstrap, store.url, unique, tmp_path, PARTITIONS, mixture(93, 600, PARTITIONS))
+    group = unique("group")
+    with here.ingest(group) as ingest:
+        here.wait(ingest)
+        spoilt(here.place.topic, True)
+        said = ingest.wait_ready(
+            lambda said: {one["state"] for one in said["partitions"]} == {"stopped_by_operator_decision"}
+        )
+        assert all(one["reason"].startswith(f"{reason}: ") for one in said["partitions"])
+        # Nothing more is brought in.
+        produce(kafka.bootstrap, here.place.topic, PARTITIONS, mixture(94, 300, PARTITIONS))
+    here.check()
+    if reason == "partitions":
+        # There is no way back.
+        return
+    spoilt(here.place.topic, False)
+    here = here.reread()
+    with here.ingest(group) as ingest:
+        here.wait(ingest)
+    here.check()
+
+
+def test_second_group_while_it_runs(kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path) -> None:
+    here = begin(kafka.bootstrap, valkey.url, unique, tmp_path, PARTITIONS, mixture(95, 300, PARTITIONS))
+    with here.ingest() as one:
+        one.wait_ready(lambda said: bool(said["ready"]))
+        # What the first one noted is lost, so the second one does not know of it.
+        with here.ingest() as other:
+            assert "group: " in stopped(one, *range(PARTITIONS))
+            here = here.longer(mixture(96, 300, PARTITIONS))
+            here.wait(other)
+            other.wait_ready(lambda said: bool(said["ready"]))
     here.check()
 
 

@@ -56,6 +56,7 @@ _ASKED_AGAIN = "Kafka is asked again; a letter that it has already is known by i
 _ENDS = "ends with code 0; the next start reads on at the stored position"
 _STOPS = "the partition stops, alone, reason `{}`; the others go on"
 _ALL_STOP = "every partition stops, reason `{}`, and nothing of the other log is applied"
+_SEEN = "every partition stops, reason `{}`, within 30 s; set back, it goes on when ingest is started again"
 
 
 def _at_every_point(
@@ -234,6 +235,13 @@ REDIS = [
         "tests/faults/test_redis.py::test_cut_in_the_middle_of_an_answer",
     ),
     Row(
+        "`maxmemory-policy` changed",
+        "while it runs",
+        _SEEN.format("policy"),
+        None,
+        "tests/faults/long_faults.py::test_set_wrong_while_it_runs[policy]",
+    ),
+    Row(
         "a command fails",
         "in the middle of the script",
         "the partition stops, reason `torn`; once its keys are deleted, it is built again",
@@ -337,7 +345,8 @@ KAFKA = [
     Row(
         "transaction left open",
         "under load",
-        "its partitions stand at its beginning, the others go on; all goes on when it is over",
+        "its partitions stand at its beginning, after 5 s as `waiting_for_transaction`; the others go on, and all"
+        " do when it is over",
         30,
         "tests/faults/test_kafka.py::test_transaction_left_open",
     ),
@@ -349,11 +358,46 @@ KAFKA = [
         "tests/servers/test_start_and_stop.py::test_refuses_a_topic_that_forgets",
     ),
     Row(
+        "topic compacted by mistake",
+        "while it runs",
+        _SEEN.format("cleanup"),
+        None,
+        "tests/faults/long_faults.py::test_set_wrong_while_it_runs[cleanup]",
+    ),
+    Row(
+        "retention shortened",
+        "while it runs",
+        "goes on; a warning and `standings_topic_forgets`, within 30 s",
+        None,
+        "tests/servers/test_watch.py::test_retention_shortened",
+    ),
+    Row(
         "partitions added",
         "at the start",
         "every partition stops, reason `partitions`",
         None,
         "tests/servers/test_stopped.py::test_added_partitions_stop_all",
+    ),
+    Row(
+        "partitions added",
+        "while it runs",
+        "every partition stops, reason `partitions`, within 30 s; nothing is lost",
+        None,
+        "tests/faults/long_faults.py::test_set_wrong_while_it_runs[partitions]",
+    ),
+    Row(
+        "a second group on the same keys",
+        "at the start",
+        "it is refused by name and the first goes on; where the first has no members it takes over",
+        None,
+        "tests/servers/test_second_group.py::test_refused_until_the_first_has_gone",
+    ),
+    Row(
+        "a second group on the same keys",
+        "while it runs, what was noted lost",
+        "no record counts twice; within 30 s one of the two stops, reason `group`",
+        None,
+        "tests/faults/long_faults.py::test_second_group_while_it_runs",
     ),
     Row(
         "records with a wrong key or in a wrong partition",

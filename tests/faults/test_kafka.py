@@ -13,17 +13,20 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic, RecordsToDelete
 
 from consumers.client import FETCH_BYTES
+from consumers.lag import WAITING_S
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.faults.scene import PARTITIONS, Recovery, prepare
 from tests.ingesting import Ingesting, Place
 from tests.made_up import POOLS, RECORDED, mixture
 from tests.oracle import partition_of
 from tests.replay import Replay, Unique, begin, expect
-from tests.servers.test_stopped import stopped
+from tests.servers.test_stopped import states, stopped
 from tests.topics import Item, admin, make, producer, read_back, write
 
 HELD = partition_of(POOLS[0], PARTITIONS)
 """The partition to which something happens."""
+
+RUNNING = dict.fromkeys(range(PARTITIONS), "running")
 
 
 def test_topic_missing(
@@ -140,13 +143,20 @@ def test_transaction_left_open(
             scene.send(300)
             ends = [before[HELD] if number == HELD else scene.ends[number] for number in range(PARTITIONS)]
             scene.here.place.wait(ends, ingest)
-            ingest.wait_ready(lambda said: bool(said["ready"]))
+            said = ingest.wait_ready(lambda said: states(said) == {**RUNNING, HELD: "waiting_for_transaction"})
+            assert said["ready"], "no restart would end it"
+            assert f"open since offset {before[HELD]} of partition {HELD}" in said["partitions"][HELD]["reason"]
+            assert ingest.metric(f'standings_transaction_seconds{{partition="{HELD}"}}') > WAITING_S
+            # What nobody may read yet is no lag.
+            assert [ingest.metric(f'standings_lag_records{{partition="{number}"}}') for number in RUNNING] == [0, 0, 0]
 
         asyncio.run(run(meanwhile))
         # What was aborted, and the mark that says so, are gaps now.
         scene.ends[HELD] += len(held) + 1
         with recovery.measured():
             scene.wait(ingest)
+        ingest.wait_ready(lambda said: states(said) == RUNNING)
+        assert ingest.metric(f'standings_transaction_seconds{{partition="{HELD}"}}') == 0
     scene.check()
 
 

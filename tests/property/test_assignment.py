@@ -22,8 +22,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from consumers.assignment import REVOKE_S, Assignment
 from consumers.dead_letters import Bounds, DeadLetters
 from consumers.health import Health
+from consumers.watch import Watch
 from consumers.worker import Surroundings
 from service.pools import Pools
+from service.settings import Settings
 from service.store.connection import TIMEOUT_S, Argument, StoreUnavailable
 from service.store.layout import Keys
 from tests.league import AT, TOPIC, Record, duel
@@ -142,7 +144,14 @@ class Kafka:
         return set(range(PARTITIONS))
 
     def highwater(self, place: TopicPartition) -> int:
+        self._ours(place)
         return len(self._logs[place.partition])
+
+    last_stable_offset = highwater
+
+    def last_poll_timestamp(self, place: TopicPartition) -> int | None:
+        self._ours(place)
+        return None
 
     async def beginning_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(places, 0)
@@ -218,6 +227,7 @@ class Member:
             partition_of=lambda pool, partitions: int(pool[1:]),
             pools=Pools(),
             bounds=Bounds(),
+            watch=Watch(Settings(), self.store),
         )
 
 

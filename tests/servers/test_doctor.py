@@ -25,7 +25,7 @@ from standings.checks import Check
 from standings.embedded import KafkaServer, ValkeyServer
 from standings.errors import Mistake
 from tests.ingesting import Ingesting, Place, free_port, wait_for
-from tests.topics import Item, admin, item, produce
+from tests.topics import Item, admin, item, produce, producer, write
 
 Unique = Callable[[str], str]
 
@@ -142,10 +142,36 @@ def test_a_member_of_the_group_is_seen(
         assert wrong(found) == {}
         assert found["ingest"].found == "4 partitions running"
         assert "1 member" in found["group"].found
+        other = examined(settings.model_copy(update={"group": unique("other")}))
+        assert wrong(other) == {"group": "warning", "group.other": "problem"}
+        assert f"group '{settings.group}' (1 member) brings these records into these keys" in other["group.other"].found
+        assert f"--group {settings.group}" in other["group.other"].remedy
         with place.client() as client:
             client.hset(place.keys(2).state, "torn", "17")
         wait_for(lambda: look().verdict == "problem", lambda: f"{found}", ingest)
         assert found["ingest"].found.startswith("partition 2: stopped_by_operator_decision: torn")
+    # Who left is in nobody's way.
+    later = examined(settings.model_copy(update={"group": unique("other")}))
+    assert wrong(later) == {"group": "warning"}
+    assert f"{settings.group} brought these records in, and has no member left" in later["group.other"].found
+
+
+def test_a_transaction_left_open(kafka: KafkaServer, valkey: ValkeyServer, unique: Unique) -> None:
+    settings = settings_for(kafka, valkey.url, unique)
+    make(settings, [match(POOLS[0], number, partition=2) for number in range(3)])
+
+    async def run() -> dict[str, Check]:
+        async with producer(kafka.bootstrap, unique("transactional")) as client:
+            await client.begin_transaction()
+            await write(client, settings.topic, PARTITIONS, [match(POOLS[0], 3, partition=2)])
+            found = await asyncio.to_thread(examined, settings)
+            await client.abort_transaction()
+            return found
+
+    found = asyncio.run(run())["topic.transactions"]
+    assert found.verdict == "warning"
+    assert found.found == "a transaction is open since offset 3 of partition 2; what comes after it waits"
+    assert f"kafka-transactions.sh abort --topic {settings.topic} --partition 2 --start-offset 3" in found.remedy
 
 
 def test_no_topic(kafka: KafkaServer, valkey: ValkeyServer, unique: Unique) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -96,18 +98,30 @@ def test_emptied_while_it_works_and_while_nothing_arrives(here: Replay) -> None:
     here.check()
 
 
-def test_two_owners_at_once(here: Replay, unique: Unique) -> None:
-    # Two groups, so that Kafka gives every partition to both: the worst that a lost session could do, for good.
-    with here.ingest(unique("one"), SMALL) as one, here.ingest(unique("other"), SMALL) as other:
-        here.place.wait_past(1_500, one, other)
-        both = (one, other)
+@contextmanager
+def two_owners(here: Replay) -> Iterator[tuple[Ingesting, Ingesting]]:
+    """Two groups, so that Kafka gives every partition to both: the worst that a lost session could do, for good."""
+    with here.ingest(batch=SMALL) as one:
+        one.wait_ready(lambda said: bool(said["ready"]))
+        # Redis lost what the first one noted, so the second one does not know of it.
+        with here.ingest(batch=SMALL) as other:
+            other.wait_ready(lambda said: bool(said["ready"]))
+            yield one, other
+
+
+def test_two_owners_at_once(kafka: KafkaServer, own_store: ValkeyServer, unique: Unique, tmp_path: Path) -> None:
+    here = begin(kafka.bootstrap, own_store.url, unique, tmp_path, PARTITIONS)
+    with two_owners(here) as both:
+        here = here.longer(mixture(22, 6_000, PARTITIONS))
+        here.place.wait_past(1_500, *both)
         wait_for(lambda: sum(refusals(ingest) for ingest in both) > 0, lambda: "not refused", *both)
         here.place.wait_past(3_000, *both)
         for ingest in both:
             ingest.kill()
     assert here.check_as_far_as_it_is() < sum(here.ends), "was through before it was looked at"
-    with here.ingest(unique("one"), SMALL) as one, here.ingest(unique("other"), SMALL) as other:
-        here.wait(one, other)
+    with two_owners(here) as both:
+        here = here.longer(mixture(23, 600, PARTITIONS))
+        here.wait(*both)
     here.check()
 
 

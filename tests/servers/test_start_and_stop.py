@@ -152,7 +152,8 @@ def test_refuses_a_topic_that_forgets(kafka: KafkaServer, valkey: ValkeyServer, 
     asyncio.run(make())
     ingest = Ingesting(place, tmp_path / "ingest.log", unique("group"))
     assert ended(ingest) == 2
-    assert "compacted" in ingest.said()
+    assert "cleanup.policy is compact" in ingest.said()
+    assert f"--topic {place.topic} --add-config cleanup.policy=delete" in ingest.said()
 
 
 def ended(ingest: Ingesting) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin import NewPartitions, RecordsToDelete
+from aiokafka.admin import RecordsToDelete
 
 from service.store.layout import Keys
 from standings.embedded import KafkaServer, ValkeyServer
@@ -19,7 +19,7 @@ from tests.ingesting import DEADLINE_S, Ingesting
 from tests.made_up import POOLS, mixture
 from tests.oracle import Rules, built_in, partition_of
 from tests.replay import Replay, Unique, begin, expect
-from tests.topics import admin, make, produce, remove_topic
+from tests.topics import add_partitions, admin, make, produce, remove_topic
 
 PARTITIONS = 3
 STOPPED = partition_of(POOLS[0], PARTITIONS)
@@ -45,9 +45,11 @@ def stopped(ingest: Ingesting, *numbers: int) -> str:
 
 
 def dump(here: Replay, number: int) -> dict[bytes, bytes]:
+    """All that is of the partition; which group brought it in is no part of that."""
     with here.place.client() as client:
-        prefix = here.place.keys(number).live.removesuffix("live")
-        return {key: client.dump(key) for key in client.scan_iter(f"{prefix}*")}
+        keys = here.place.keys(number)
+        found = client.scan_iter(f"{keys.live.removesuffix('live')}*")
+        return {key: client.dump(key) for key in found if key != keys.group.encode()}
 
 
 def others_go_on(here: Replay, ingest: Ingesting) -> None:
@@ -169,11 +171,7 @@ def test_added_partitions_stop_all(here: Replay) -> None:
     with here.ingest() as ingest:
         here.wait(ingest)
 
-    async def add() -> None:
-        async with admin(here.place.kafka) as client:
-            await client.create_partitions({here.place.topic: NewPartitions(PARTITIONS + 1)})
-
-    asyncio.run(add())
+    asyncio.run(add_partitions(here.place.kafka, here.place.topic, PARTITIONS + 1))
     with here.ingest() as ingest:
         said = ingest.wait_ready(
             lambda said: states(said) == dict.fromkeys(range(PARTITIONS + 1), "stopped_by_operator_decision")

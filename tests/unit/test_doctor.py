@@ -176,6 +176,24 @@ def test_what_the_owners_say() -> None:
     assert ingest.states(AWAY, [0], now).verdict == ingest.states(Group(1, {}), AWAY, now).verdict == "unknown"
 
 
+def test_another_group() -> None:
+    assert log.other_group("g", "", 0).verdict == log.other_group("g", "g", 3).verdict == "ok"
+    assert "g may take over" in log.other_group("g", "old", 0).found
+    found = log.other_group("g", "old", 2)
+    assert verdicts([found]) == {"group.other": "problem"}
+    assert "'old' (2 members)" in found.found
+    assert log.other_group("g", AWAY, 0).verdict == log.other_group("g", "old", AWAY).verdict == "unknown"
+
+
+def test_open_transactions() -> None:
+    assert log.transactions("t", {}).verdict == "ok"
+    assert log.transactions("t", AWAY).verdict == "unknown"
+    found = log.transactions("t", {1: 7, 3: 9})
+    assert verdicts([found]) == {"topic.transactions": "warning"}
+    assert "offset 7 of partition 1" in found.found
+    assert "--partition 3 --start-offset 9" in found.remedy
+
+
 def test_a_log_that_begins_late() -> None:
     late = log.beginning({0: Extent(0, 9), 1: Extent(7, 9)})
     assert late.verdict == "warning"
