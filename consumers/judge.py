@@ -87,8 +87,9 @@ class Judge:
             try:
                 match = self._match(record)
             except Problem as problem:
-                # Where it was raised holds the record and this list: a circle that is freed late, or never.
-                problem.__traceback__ = problem.__context__ = None
+                # The way to where it was raised holds every record judged here: until Python looks for cycles, or, by a
+                # problem that is known of a key, for good.
+                problem.__traceback__ = problem.__cause__ = problem.__context__ = None
                 found.append(problem)
             else:
                 found.append(match)

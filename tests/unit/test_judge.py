@@ -1,10 +1,12 @@
 """The judge: which records are matches, which are duplicates, which are dead letters and for which reason."""
 
+import gc
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
+from weakref import ref
 from zlib import crc32
 
 import pytest
@@ -50,6 +52,26 @@ def seed(**changed: Any) -> bytes:
 
 GOOD = Made(0, value())
 CROWD = [{"players": [str(number)], "rank": 1} for number in range(5_001)]
+
+
+@pytest.mark.parametrize(
+    "change", [{"value": b"{"}, {"value": value(pool="go")}, {"key": b"go"}, {"key": None}], ids=str
+)
+def test_a_record_that_cannot_be_used_is_not_held(change: dict[str, Any]) -> None:
+    """Not until Python looks for cycles, for it may be large; and not for good because many have the same key."""
+    judging = Judge(HERE, lambda pool: 5 if pool.startswith(ELSEWHERE) else HERE, Pools())
+    gc.disable()
+    try:
+        seen = SeenIds(100, {})
+        held = []
+        for offset in range(3):
+            record = replace(Made(offset, value()), **change)
+            held.append(ref(record))
+            judging.judge([record], seen)
+            del record
+        assert [record() for record in held] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def judge(*records: Made, window: int = 100, seen: SeenIds | None = None, pools: Pools | None = None) -> Verdicts:
