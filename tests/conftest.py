@@ -7,11 +7,16 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from standings.embedded import KafkaServer, ValkeyServer, ensure_jars, home
 
 ROOT = Path(__file__).resolve().parents[1]
 NO_SKIP = bool(os.environ.get("STANDINGS_NO_SKIP"))
+
+# How long an example takes says what else the machine does, or that Numba compiles; not whether the code is right.
+settings.register_profile("standings", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("standings")
 
 
 @pytest.hookimpl(wrapper=True)
