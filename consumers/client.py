@@ -124,7 +124,7 @@ class Client:
             pulse.end()
             told.cancel()
             watching.cancel()
-            await asyncio.wait([watching])
+            await asyncio.wait([watching], timeout=COMMIT_S)
 
     async def close(self) -> bool:
         """End the workers, tell Kafka how far they came, and leave; answers whether all has ended in `STOP_S`."""

@@ -11,6 +11,7 @@ from fakeredis import FakeRedis
 
 from service.store.apply import Applied, Change, Moved, Refused, Section, apply
 from service.store.connection import Argument, Store, script
+from service.store.group import claim
 from service.store.layout import Keys
 from service.store.partition import load, read_fields
 
@@ -62,3 +63,17 @@ def test_what_an_operator_decides_is_refused(store: FakeStore) -> None:
         assert (await load(store, KEYS)).position == 7
 
     asyncio.run(run())
+
+
+def test_one_group_is_noted(store: FakeStore) -> None:
+    async def run() -> None:
+        assert await claim(store, KEYS, "one", "") == "one"
+        assert await claim(store, KEYS, "other", "") == "one"
+        assert await claim(store, KEYS, "other", "third") == "one"
+        assert await claim(store, KEYS, "other", "one") == "other"
+        # Too late: whoever was to be stepped in for is not noted any more.
+        assert await claim(store, KEYS, "third", "one") == "other"
+        assert await claim(store, KEYS, "one", "") == "other"
+
+    asyncio.run(run())
+    assert store.fake.get(KEYS.group) == b"other"
