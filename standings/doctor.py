@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Collection, Iterable
-from typing import Final
+from collections.abc import Awaitable, Collection, Coroutine, Iterable
+from typing import Any, Final
 
 import msgspec
 from rich.console import Console, RenderableType
@@ -213,9 +213,20 @@ async def _look(settings: Settings, store: Store, partitions: int) -> list[Loade
         async with free:
             return await look(store, Keys(settings.installation, settings.topic, partition))
 
-    found = await asyncio.gather(*(one(partition) for partition in range(max(partitions, LOOKED_AT))))
+    found = await _together_or_none(one(partition) for partition in range(max(partitions, LOOKED_AT)))
     known = max((loaded.partitions or 0 for loaded in found), default=0)
-    return [*found, *await asyncio.gather(*(one(partition) for partition in range(len(found), known)))]
+    return [*found, *await _together_or_none(one(partition) for partition in range(len(found), known))]
+
+
+async def _together_or_none(questions: Iterable[Coroutine[Any, Any, Fact]]) -> list[Fact]:
+    """Ask all at once; where one fails, the others are over before it is told, for the store is closed then."""
+    tasks = [asyncio.create_task(question) for question in questions]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _asked(question: Awaitable[Fact]) -> Fact | Unanswered:
