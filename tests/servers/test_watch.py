@@ -15,12 +15,14 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from redis import Redis
 
+from consumers.ingest import Ingest
 from consumers.takeover import Undecided
 from consumers.watch import Unusable, Watch
 from service.settings import Settings
 from service.store.connection import Store
 from service.store.layout import Keys
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.ingesting import DEADLINE_S
 from tests.topics import add_partitions, make_topic, set_topic
 
 Unique = Callable[[str], str]
@@ -98,6 +100,35 @@ def test_compacted_for_a_while(here: Here) -> None:
         await set_topic(here.kafka, here.topic, {"retention.ms": "-1"})
         await here.begin()
         await here.stops("cleanup")
+
+    here.run(steps)
+
+
+def test_every_partition_stops(here: Here) -> None:
+    """Of ingest at work, in this process: half a minute is long."""
+
+    async def steps() -> None:
+        part = Ingest(here.settings, 0)
+        work = asyncio.create_task(part._work())
+
+        async def become(state: str) -> None:
+            async with asyncio.timeout(DEADLINE_S):
+                while [now for now, _ in part.health.partitions.values()] != [state] * PARTITIONS:
+                    assert not work.done()
+                    await asyncio.sleep(0.01)
+
+        try:
+            await become("running")
+            assert part.health.ready
+            await set_topic(here.kafka, here.topic, {"cleanup.policy": "compact"})
+            await part._watch.look()
+            await become("stopped")
+            assert all(reason.startswith("cleanup: ") for _, reason in part.health.partitions.values())
+            assert not part.health.ready
+        finally:
+            part._stop.set()
+            await work
+            await part._store.close()
 
     here.run(steps)
 
