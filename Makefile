@@ -22,7 +22,7 @@ test: $(VENV)/dev ## the tests, two files at a time; ARGS="tests/unit -k elo" ch
 	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --no-loadscope-reorder)
 
 chaos: $(VENV)/dev ## random faults under load, then the oracle; SECONDS=60 SEED=7 choose
-	@$(BIN)/python -m pytest tests/faults/long_faults.py
+	@$(BIN)/python -m pytest tests/faults/long_faults.py tests/faults/long_hostile.py
 	@$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 check: $(VENV)/dev ## format, lint, types, import rules

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import blake2b
 from heapq import merge
 from typing import Any, NamedTuple
@@ -148,8 +149,102 @@ def murmur2(key: bytes) -> int:
     return h & 0x7FFFFFFF
 
 
+@cache
 def partition_of(pool: str, partitions: int) -> int:
     return murmur2(pool.encode()) % partitions
+
+
+class Oracle:
+    """Replays a partition, as far as is wanted and further.
+
+    Parameters
+    ----------
+    partition, partitions : int
+        Which of how many.
+    window : int
+        Offsets for which an id is remembered.
+    configuration : callable
+        How each pool is rated.
+    skipped : collection of int
+        Offsets that an operator passed, whether there was a record or not.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        partitions: int,
+        window: int = WINDOW,
+        configuration: Configuration = built_in,
+        skipped: Collection[int] = (),
+    ) -> None:
+        self.position = 0
+        self._where = partition, partitions, configuration
+        self._window, self._skipped = window, skipped
+        self._state = Expected()
+        self._counts: Counter[str] = Counter()
+        self._accepted: dict[bytes, tuple[int, int]] = {}
+
+    def advance(self, records: Iterable[Record], end: int) -> Expected:
+        """Replay further; what is answered is right until the next call.
+
+        Parameters
+        ----------
+        records : iterable of Record
+            Committed records from the position on, in the order of their offsets.
+        end : int
+            Where to stop, such as the log's end: behind the last record, be it one of a transaction that was aborted.
+        """
+        state, skipped = self._state, self._skipped
+        readable = (record for record in records if record.offset not in skipped)
+        passed = (Record(offset, 0, None, None) for offset in sorted(skipped) if self.position <= offset < end)
+        last = None
+        for record in merge(readable, passed, key=lambda record: record.offset):
+            if record.offset in skipped:
+                self._counts["dead/skipped"] += 1
+                state.letters.append((record.offset, "skipped"))
+                continue
+            last = record
+            asks = any(name == "receipt" for name, _ in record.headers)
+            receipt = self._receive(record, asks)
+            if asks:
+                state.receipts[record.offset + 1] = receipt
+        if last is not None:
+            state.anchor = (last.offset, last.timestamp, _digest_of(last))
+        self.position = end
+        accepted, least = self._accepted.items(), end - self._window
+        return replace(
+            state,
+            position=end,
+            counts=dict(self._counts),
+            seen={(offset, digest, content) for digest, (offset, content) in accepted if offset >= least},
+            receipts=dict(list(state.receipts.items())[-RECEIPTS_KEPT:]),
+        )
+
+    def _receive(self, record: Record, asks: bool) -> Receipt:
+        partition, partitions, configuration = self._where
+        try:
+            found = _judge(record, partition, partitions, configuration)
+            digest = blake2b(f"{found.pool}/{found.id}".encode(), digest_size=16).digest()
+            earlier = self._accepted.get(digest)
+            again = earlier is not None and earlier[0] >= record.offset - self._window
+            if again and earlier is not None and earlier[1] != found.content:
+                raise Dead("id_reused")
+        except Dead as dead:
+            (reason,) = dead.args
+            self._counts[f"dead/{reason}"] += 1
+            self._state.letters.append((record.offset, reason))
+            return Receipt("dead_letter", reason)
+        if again:
+            self._counts["duplicate"] += 1
+            return Receipt("duplicate")
+        self._accepted[digest] = (record.offset, found.content)
+        self._counts["applied"] += 1
+        rules = configuration(found.pool)
+        pool = self._state.pools.setdefault(found.pool, _new_pool(rules))
+        before = _moves(pool, rules, found) if asks else []
+        _apply(pool, rules, found, record.offset)
+        after = _moves(pool, rules, found) if asks else []
+        return Receipt("applied", moves=tuple((*was, now) for was, (_, now) in zip(before, after, strict=True)))
 
 
 def replay(
@@ -161,63 +256,8 @@ def replay(
     configuration: Configuration = built_in,
     skipped: Collection[int] = (),
 ) -> Expected:
-    """Replay a partition.
-
-    Parameters
-    ----------
-    records : iterable of Record
-        Its committed records in the order of their offsets.
-    end : int
-        The log's end: behind the last record, be it one of a transaction that was aborted.
-    partition, partitions : int
-        Which of how many.
-    window : int
-        Offsets for which an id is remembered.
-    configuration : callable
-        How each pool is rated.
-    skipped : collection of int
-        Offsets that an operator passed, whether there was a record or not.
-    """
-    state = Expected(position=end)
-    counts: Counter[str] = Counter()
-    accepted: dict[bytes, tuple[int, int]] = {}
-    readable = (record for record in records if record.offset not in skipped)
-    passed = (Record(offset, 0, None, None) for offset in sorted(skipped) if offset < end)
-    for record in merge(readable, passed, key=lambda record: record.offset):
-        if record.offset in skipped:
-            counts["dead/skipped"] += 1
-            state.letters.append((record.offset, "skipped"))
-            continue
-        state.anchor = (record.offset, record.timestamp, _digest_of(record))
-        asks = any(name == "receipt" for name, _ in record.headers)
-        try:
-            found = _judge(record, partition, partitions, configuration)
-            digest = blake2b(f"{found.pool}/{found.id}".encode(), digest_size=16).digest()
-            earlier = accepted.get(digest)
-            again = earlier is not None and earlier[0] >= record.offset - window
-            if again and earlier is not None and earlier[1] != found.content:
-                raise Dead("id_reused")
-        except Dead as dead:
-            (reason,) = dead.args
-            counts[f"dead/{reason}"] += 1
-            state.letters.append((record.offset, reason))
-            receipt = Receipt("dead_letter", reason)
-        else:
-            if again:
-                counts["duplicate"] += 1
-                receipt = Receipt("duplicate")
-            else:
-                accepted[digest] = (record.offset, found.content)
-                counts["applied"] += 1
-                rules = configuration(found.pool)
-                pool = state.pools.setdefault(found.pool, _new_pool(rules))
-                receipt = _apply(pool, rules, found, record.offset)
-        if asks:
-            state.receipts[record.offset + 1] = receipt
-    state.counts = dict(counts)
-    state.seen = {(offset, digest, content) for digest, (offset, content) in accepted.items() if offset >= end - window}
-    state.receipts = dict(list(state.receipts.items())[-RECEIPTS_KEPT:])
-    return state
+    """Replay a partition from its beginning; see `Oracle`."""
+    return Oracle(partition, partitions, window, configuration, skipped).advance(records, end)
 
 
 def _judge(record: Record, partition: int, partitions: int, configuration: Configuration) -> Match | Seed:
@@ -254,9 +294,16 @@ def _new_pool(rules: Rules) -> Pool:
     return Pool({system: Table(learned=[0.0, 0.0] if system == "elo" else []) for system in rules.systems})
 
 
-def _apply(pool: Pool, rules: Rules, found: Match | Seed, offset: int) -> Receipt:
-    names = [name for side in found.sides for name in side] if isinstance(found, Match) else list(found.players)
-    before = [_shown(pool, rules, name, found.at) for name in names]
+def _names(found: Match | Seed) -> list[str]:
+    return [name for side in found.sides for name in side] if isinstance(found, Match) else list(found.players)
+
+
+def _moves(pool: Pool, rules: Rules, found: Match | Seed) -> list[tuple[str, Shown]]:
+    return [(name, _shown(pool, rules, name, found.at)) for name in _names(found)]
+
+
+def _apply(pool: Pool, rules: Rules, found: Match | Seed, offset: int) -> None:
+    names = _names(found)
     for system, table in pool.tables.items():
         for name in names:
             row = table.rows.setdefault(name, SYSTEMS[system].new_row())
@@ -277,8 +324,6 @@ def _apply(pool: Pool, rules: Rules, found: Match | Seed, offset: int) -> Receip
         last_at = found.at if matches == 0 else max(last_at, found.at)
         matches += 1
     pool.totals = (matches, offset + 1, last_at)
-    after = [_shown(pool, rules, name, found.at) for name in names]
-    return Receipt("applied", moves=tuple(zip(names, before, after, strict=True)))
 
 
 def _count(table: Table, match: Match) -> None:

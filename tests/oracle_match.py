@@ -143,7 +143,7 @@ def _time(at: int | str) -> int:
 def _load(value: bytes) -> Any:
     try:
         text = value.decode("utf-8")
-        found = json.loads(text, object_pairs_hook=Object, parse_constant=_refuse, parse_int=_integer)
+        found = _reader.decode(text)
         if r"\ud" in text.lower():
             # Half of a surrogate pair is no character; encoding finds it.
             json.dumps(found, ensure_ascii=False).encode("utf-8")
@@ -168,6 +168,10 @@ def _refuse(name: str) -> NoReturn:
 def _integer(text: str) -> float:
     # With its sign, more digits than are read as an integer, be it in a field that counts or not.
     return int(text) if len(text) <= 4300 else math.inf
+
+
+_reader = json.JSONDecoder(object_pairs_hook=Object, parse_constant=_refuse, parse_int=_integer)
+_writer = json.JSONEncoder(ensure_ascii=False)
 
 
 def _need(true: bool) -> None:
@@ -288,7 +292,7 @@ def _canonical(fields: dict[str, Any], sides: list[dict[str, Any]], at: int) -> 
 
 
 def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _writer.encode(value)
 
 
 def _float(value: Any) -> str:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.ingesting import Ingesting, Place
-from tests.oracle import WINDOW, Configuration, Expected, built_in, replay
+from tests.oracle import WINDOW, Configuration, Expected, Oracle, built_in, replay
 from tests.stored import check
-from tests.topics import Item, Log, Read, make, produce, read_back
+from tests.topics import Item, Log, make, produce, read_back
 
 Unique = Callable[[str], str]
 
@@ -53,21 +53,28 @@ class Replay:
         with self.place.client() as client:
             check(client, {number: self.place.keys(number) for number in self.log}, self.expected, self.window)
 
-    def check_as_far_as_it_is(self) -> int:
+    def check_as_far_as_it_is(self, oracles: dict[int, Oracle] | None = None) -> int:
         """Compare with the oracle's replay of what lies before each stored position; answers their sum.
 
-        For the time after a kill: nobody writes any more but the script that was on its way.
+        For the time after a kill: nobody writes any more but the script that was on its way. Who checks again and
+        again gives the same ``oracles`` each time, at first an empty one: they go on where they were.
         """
+        oracles = {} if oracles is None else oracles
+        for number in self.log.keys() - oracles.keys():
+            oracles[number] = Oracle(number, len(self.log), self.window, self.configuration)
         with self.place.client() as client:
             while True:
                 positions = self.place.positions(client)
-                part = {
-                    number: Read([one for one in read.records if one.offset < positions[number]], positions[number])
-                    for number, read in self.log.items()
+                expected = {
+                    number: oracle.advance(
+                        [one for one in self.log[number].records if oracle.position <= one.offset < positions[number]],
+                        positions[number],
+                    )
+                    for number, oracle in oracles.items()
                 }
                 try:
-                    keys = {number: self.place.keys(number) for number in part}
-                    check(client, keys, expect(part, self.window, self.configuration), self.window)
+                    keys = {number: self.place.keys(number) for number in expected}
+                    check(client, keys, expected, self.window)
                 except AssertionError:
                     if self.place.positions(client) == positions:
                         raise
@@ -107,9 +114,20 @@ def expect(log: Log, window: int = WINDOW, configuration: Configuration = built_
     }
 
 
-def begin(kafka: str, redis: str, unique: Unique, folder: Path, partitions: int, items: Iterable[Item] = ()) -> Replay:
-    """Make a topic of these records for an installation of its own."""
+def begin(
+    kafka: str,
+    redis: str,
+    unique: Unique,
+    folder: Path,
+    partitions: int,
+    items: Iterable[Item] = (),
+    pools: Path | None = None,
+    configuration: Configuration = built_in,
+) -> Replay:
+    """Make a topic of these records for an installation of its own, perhaps with a pools file."""
     topic = unique("matches")
     make(kafka, topic, partitions, items)
     log = read_back(kafka, topic)
-    return Replay(Place(kafka, redis, topic, partitions, unique("installation")), log, expect(log), unique, folder)
+    place = Place(kafka, redis, topic, partitions, unique("installation"))
+    expected = expect(log, configuration=configuration)
+    return Replay(place, log, expected, unique, folder, configuration=configuration, pools=pools)

@@ -66,8 +66,8 @@ def test_football_under_two_systems(
         """
     )
     items = [one._replace(headers=RECEIPT if number % 20 == 0 else ()) for number, one in enumerate(football(data))]
-    log = begin(kafka.bootstrap, valkey.url, unique, tmp_path, 2, items)
-    here = log.configured(pools, lambda pool: Rules(("glicko2", "elo"), 2.0))
+    rules = Rules(("glicko2", "elo"), 2.0)
+    here = begin(kafka.bootstrap, valkey.url, unique, tmp_path, 2, items, pools, lambda pool: rules)
     (pool,) = (state.pools["football"] for state in here.expected.values() if state.pools)
     print(top(pool))  # noqa: T201  # for a reader to judge
     assert pool.tables.keys() == {"glicko2", "elo"}

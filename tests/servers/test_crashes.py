@@ -15,6 +15,7 @@ import pytest
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.ingesting import Ingesting
 from tests.made_up import mixture, unique_name
+from tests.oracle import Oracle
 from tests.replay import Replay, Unique, begin
 from tests.topics import producer, write
 
@@ -39,13 +40,14 @@ def test_killed_again_and_again(mixed: Replay) -> None:
     end = sum(here.ends)
     rng = random.Random(7)
     reached = []
+    oracles: dict[int, Oracle] = {}
     for moment in sorted(rng.sample(range(1, end * 9 // 10), KILLS)):
         # A group of its own each time: a member that was killed is missed after its session only, which is 10 s.
         with here.ingest(batch=SMALL) as ingest:
             here.place.wait_past(moment, ingest)
             ingest.kill()
         # Whatever moment it was, Redis holds whole batches and nothing of the next.
-        reached.append(here.check_as_far_as_it_is())
+        reached.append(here.check_as_far_as_it_is(oracles))
     assert reached[-1] < end, f"was through before it was killed: {reached}"
     with here.ingest(batch=SMALL) as ingest:
         here.wait(ingest)
