@@ -26,6 +26,8 @@ from service.store.layout import Keys
 
 DEADLINE_S = 60.0
 LOOK_S = 0.002
+ASK_S = 0.02
+"""Between two questions to the process itself: asked as often as Redis is, it would do little else than answer."""
 
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 """Which of the processes that run test files side by side this is."""
@@ -162,11 +164,11 @@ class Ingesting:
 
     def wait_ready(self, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until /readyz says what is hoped for."""
-        wait_for(lambda: true(self.ready()), lambda: f"{self.ready()}", self)
+        wait_for(lambda: true(self.ready()), lambda: f"{self.ready()}", self, every=ASK_S)
         return self.ready()
 
 
-def wait_for(true: Callable[[], bool], told: Callable[[], str], *processes: Ingesting) -> None:
+def wait_for(true: Callable[[], bool], told: Callable[[], str], *processes: Ingesting, every: float = LOOK_S) -> None:
     """Look again and again until something is true; fail at once where a process that should bring it about is gone."""
     deadline = time.monotonic() + DEADLINE_S
     while not true():
@@ -174,4 +176,4 @@ def wait_for(true: Callable[[], bool], told: Callable[[], str], *processes: Inge
             assert one.process is not None
             assert one.process.poll() is None, f"ingest ended with {one.process.returncode}:\n{one.said()}"
         assert time.monotonic() < deadline, f"still {told()}\n" + "\n".join(one.said() for one in processes)
-        time.sleep(LOOK_S)
+        time.sleep(every)
