@@ -12,10 +12,6 @@ from hypothesis import HealthCheck, settings
 from standings.embedded import KafkaServer, ValkeyServer, ensure_jars, home
 
 ROOT = Path(__file__).resolve().parents[1]
-# How long an example takes says nothing where two processes and their servers share the machine.
-settings.register_profile("side by side", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("side by side")
-
 NO_SKIP = bool(os.environ.get("STANDINGS_NO_SKIP"))
 
 # How long an example takes says what else the machine does, or that Numba compiles; not whether the code is right.

@@ -122,7 +122,7 @@ def test_every_partition_stops(here: Here) -> None:
             assert part.health.ready
             await set_topic(here.kafka, here.topic, {"cleanup.policy": "compact"})
             await part._watch.look()
-            await become("stopped")
+            await become("stopped_by_operator_decision")
             assert all(reason.startswith("cleanup: ") for _, reason in part.health.partitions.values())
             assert not part.health.ready
         finally:
