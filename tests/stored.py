@@ -15,7 +15,7 @@ from tests.oracle import WINDOW, Expected, Pool, Receipt, State, Table
 
 SHOWN = 8
 CHANGES_KEPT = 2_000
-SCORES = 35
+SCORES = 39
 
 
 def stored(client: Redis, keys: Keys, window: int = WINDOW) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -128,6 +129,8 @@ def test_every_partition_stops(here: Here) -> None:
         finally:
             part._stop.set()
             await work
+            # It watches over this process, too.
+            faulthandler.cancel_dump_traceback_later()
             await part._store.close()
 
     here.run(steps)
