@@ -119,7 +119,7 @@ def test_bad_records_are_no_slower_than_good_ones(
                 found = samples(place, len(written), ingest)
             took[kind] = (found[-1].seconds - found[0].seconds) / (found[-1].applied - found[0].applied)
     print({kind: f"{1e6 * seconds:.1f} us" for kind, seconds in took.items()})  # noqa: T201
-    assert took["bad"] < 2 * took["good"]
+    assert took["bad"] < 2.5 * took["good"]
 
 
 async def fill(kafka: str, topic: str, count: int) -> None:
