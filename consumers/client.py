@@ -45,6 +45,14 @@ NAMED_SESSION_MS: Final = 45_000
 _log = structlog.get_logger()
 
 
+class Broken(Exception):
+    """A task of Kafka's client has ended, by an error that it did not expect, and nobody else would say so."""
+
+    def __init__(self, part: str, error: BaseException | None) -> None:
+        super().__init__(f"{part} broke off: {error!r}")
+        self.part = part
+
+
 class Client:
     """A consumer in the group, a producer of dead letters, and the owners of the partitions that are ours.
 
@@ -106,6 +114,7 @@ class Client:
         ------
         Unusable
             Another process has the member's name.
+        Broken
         """
         self._consumer.subscribe([self._settings.topic], listener=self._assignment)
         told = asyncio.create_task(stop.wait())
@@ -118,6 +127,7 @@ class Client:
                 for failed in (self._assignment.failure, watching):
                     if failed.done():
                         failed.result()
+                self._see_that_it_is_whole()
                 await self._commit()
                 pulse.beat()
         finally:
@@ -133,11 +143,34 @@ class Client:
                 await self._assignment.close()
                 await self._commit()
                 await self._assignment.abandon()
-                await self._consumer.stop()
-                await self._letters.stop()
+                for part, connections in (
+                    (self._consumer, self._consumer._client),  # noqa: SLF001
+                    (self._letters, self._letters.client),
+                ):
+                    try:
+                        await part.stop()
+                    except KafkaError as error:
+                        # What broke off is raised here, too, and then its connections stay open.
+                        _log.info("client_broken", error=str(error))
+                        await connections.close()
         except TimeoutError:
             return False
         return True
+
+    def _see_that_it_is_whole(self) -> None:
+        """Look at the tasks that do all of aiokafka's work: where one has died, its callers wait on as if for records.
+
+        A connection that is closed while it is written to is enough: uvloop raises what aiokafka takes for impossible.
+        """
+        consumer, sender = self._consumer, self._letters._sender  # noqa: SLF001
+        tasks: dict[str, asyncio.Task[None]] = {
+            "fetch": consumer._fetcher._fetch_task,  # noqa: SLF001
+            "group": consumer._coordinator._coordination_task,  # noqa: SLF001
+            "letters": sender.sender_task,
+        }
+        for part, task in tasks.items():
+            if task.done():
+                raise Broken(part, None if task.cancelled() else task.exception())
 
     async def look(self) -> Group:
         """Ask the brokers, by another connection, who is in the group.

@@ -13,6 +13,8 @@ import gc
 import math
 import os
 import signal
+import sys
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn
 
@@ -20,8 +22,8 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from consumers import watchdog
-from consumers.client import STOP_S, Client
-from consumers.health import Health, State
+from consumers.client import STOP_S, Broken, Client
+from consumers.health import Health
 from consumers.operations import OpsServer
 from consumers.watch import Unusable, Watch
 from consumers.worker import BACKOFF_S
@@ -36,6 +38,9 @@ from service.store.partition import look
 
 STEP_S: Final = 60.0
 """Time that a step of the start has before it is begun again: three brokers that do not answer take less."""
+
+LEFT_S: Final = 2.0
+"""Time for the event loop to close, once all that matters has ended."""
 
 AGAIN_S: Final = 600.0
 """A client that stands still so soon after it was built anew will not get on by being built once more."""
@@ -90,6 +95,7 @@ class Ingest:
                 async with asyncio.timeout(2):
                     await ops
                     await self._store.close()
+            _end_in_time()
 
     async def _work(self) -> None:
         """Watch over one session after the other; there is a second one only where the first stood still."""
@@ -102,7 +108,11 @@ class Ingest:
                 if session.cancelled():
                     _log.warning("stopped late", seconds=STOP_S)
                     return None
-                return session.result()
+                try:
+                    return session.result()
+                except Broken as error:
+                    await self._begin_anew(error)
+                    continue
             if loop.time() - begun < AGAIN_S:
                 _end(f"{part} stands still again")
             begun = loop.time()
@@ -114,6 +124,17 @@ class Ingest:
             if not await self._torn_down(session):
                 _end(f"{part} stands still and cannot be torn down")
             self.health.watchdog.clear()
+
+    async def _begin_anew(self, error: Broken) -> None:
+        """Say that the client broke, and wait a moment; it is torn down already."""
+        if self._client is not None:
+            _end(f"{error}, and cannot be torn down")
+        _log.error("client_rebuilt", part=error.part, error=str(error))
+        REBUILDS.labels(error.part).inc()
+        self.health.become("recovering", f"{error}: the Kafka client is built anew")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BACKOFF_S[-1]):
+                await self._stop.wait()
 
     async def _ended_or_still(self, session: asyncio.Task[None]) -> str | None:
         """Wait until a session has ended; answers the part of it that stands still, if it is that what ended it."""
@@ -155,19 +176,19 @@ class Ingest:
 
     async def _session(self) -> None:
         """Check what is there, then work with one Kafka client until told to stop."""
-        if not await self._until("waiting_for_redis", self._watch.see_store):
+        if not await self._until(self._watch.see_store):
             return
-        if not await self._until("waiting_for_broker", self._check_topics):
+        if not await self._until(self._check_topics):
             return
-        if not await self._until("waiting_for_redis", self._check_pools):
+        if not await self._until(self._check_pools):
             return
         # Last, for what is refused changes nothing.
-        if not await self._until("waiting_for_broker", self._watch.see_group):
+        if not await self._until(self._watch.see_group):
             return
         self._client = client = Client(self._settings, self._store, self._pools, self.health, self._watch)
         try:
             for part in client.parts:
-                if not await self._until("waiting_for_broker", part.start):
+                if not await self._until(part.start):
                     return
             await client.work(self._stop)
         finally:
@@ -176,7 +197,7 @@ class Ingest:
             elif self._stop.is_set():
                 _log.warning("stopped late", seconds=STOP_S)
 
-    async def _until(self, state: State, step: Callable[[], Awaitable[object]]) -> bool:
+    async def _until(self, step: Callable[[], Awaitable[object]]) -> bool:
         """Repeat a step with back-off until the world allows it; False where we were told to stop before."""
         tries = 0
         while not self._stop.is_set():
@@ -185,8 +206,10 @@ class Ingest:
                     await step()
                 self.health.become("starting")
                 return True
-            except (KafkaError, LogUnavailable, StoreUnavailable, OSError) as error:
-                self.health.become(state, str(error) or f"no answer within {STEP_S:g} s")
+            except StoreUnavailable as error:
+                self.health.become("waiting_for_redis", str(error))
+            except (KafkaError, LogUnavailable, OSError) as error:
+                self.health.become("waiting_for_broker", str(error) or f"no answer within {STEP_S:g} s")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)]):
                     await self._stop.wait()
@@ -207,6 +230,13 @@ class Ingest:
             if conflicts:
                 more = f" (and {len(conflicts) - 1} more)" if len(conflicts) > 1 else ""
                 raise Unusable(f"the configuration would change stored ratings: {conflicts[0]}{more}")
+
+
+def _end_in_time() -> None:
+    """Let the process end by itself, but soon: a loop is closed only when all that hangs on it lets go."""
+    last = threading.Timer(LEFT_S, os._exit, (0 if sys.exception() is None else 1,))
+    last.daemon = True
+    last.start()
 
 
 def _end(reason: str) -> NoReturn:

@@ -34,7 +34,7 @@ from service.store.apply import Applied, Change, Moved, Refused, apply
 from service.store.connection import Store, StoreUnavailable
 from service.store.generations import Decided, read_decided
 from service.store.layout import Keys
-from service.store.partition import Anchor, Loaded, load, read_fields
+from service.store.partition import Anchor, Loaded, load, look, read_fields
 
 VERIFY_S: Final = 300.0
 """The log is compared with the anchor this often, and at every assignment and after every error."""
@@ -146,7 +146,7 @@ class Worker:
         self._lag.forget()
 
     async def _until_decided(self) -> None:
-        """Wait until an operator has switched to another generation or passed a record, or the worker is closed."""
+        """Wait until an operator has switched to another generation, passed a record or restored another state."""
         around = self._around
         keys = Keys(around.installation, self.place.topic, self.place.partition)
         while not self._closing.is_set():
@@ -155,7 +155,8 @@ class Worker:
                     await self._closing.wait()
             self._pulse.beat()
             with contextlib.suppress(StoreUnavailable):
-                if await read_decided(around.store, keys) != self._decided:
+                decided, found = await read_decided(around.store, keys), await look(around.store, keys)
+                if (decided, found.position) != (self._decided, self._stored):
                     return
 
     async def _pause(self) -> None:

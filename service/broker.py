@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
-from aiokafka.errors import for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from service.log import LogUnavailable, answered, closed
 
@@ -138,7 +138,8 @@ async def ensure_topic(kafka: str, topic: str, partitions: int) -> int:
         replicas = min(MOST_REPLICAS, len((await admin.describe_cluster())["brokers"]))
         answer = await admin.create_topics([NewTopic(topic, partitions, replicas, topic_configs=TOPIC_SETTINGS)])
         for _, code, *_ in answer.topic_errors:
-            if code:
+            # Another process that starts may have been quicker.
+            if code not in (0, TopicAlreadyExistsError.errno):
                 raise for_code(code)(f"topic {topic!r} could not be made")
         return partitions
 

@@ -5,10 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError
+
+_send = AIOKafkaConnection.send
+
+
+def _send_or_close(self: AIOKafkaConnection, *arguments: Any, **more: Any) -> Any:
+    """Send a request; a connection that is gone is said to be gone, by whichever error it is told.
+
+    Where the other end has closed it, uvloop raises `RuntimeError` where asyncio raises `OSError`. aiokafka
+    knows only that one (its issue 1038): the task that fetches, or commits, or sends would die of it, unnoticed.
+    """
+    try:
+        return _send(self, *arguments, **more)
+    except RuntimeError as error:
+        self.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(f"Connection at {self.host}:{self.port} broken: {error}") from error
+
+
+AIOKafkaConnection.send = _send_or_close
 
 CLOSE_S: Final = 5.0
 """Time that a client has to close its connections; they end with the process at the latest."""

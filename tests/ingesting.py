@@ -137,7 +137,10 @@ class Ingesting:
         """End it as an orchestrator would; answers its exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(DEADLINE_S)
+        try:
+            return self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it does not stop: {self.said()}") from None
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")[-4000:]

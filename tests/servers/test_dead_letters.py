@@ -266,10 +266,12 @@ def test_killed_between_sending_letters_and_applying_their_batch(
     """Letters go out again and again while Redis takes nothing; each is one letter and counts once."""
     with ValkeyServer(tmp_path / "valkey") as own:
         here = begin(kafka.bootstrap, own.url, unique, tmp_path, PARTITIONS, mixture(43, 900, PARTITIONS))
+        group = unique("group")
         with here.place.client() as store:
+            store.set(here.place.keys(0).group, group)
             store.config_set("maxmemory", "1")
             for _ in range(2):
-                with here.ingest(batch=200) as ingest:
+                with here.ingest(group, batch=200) as ingest:
                     ingest.wait_ready(
                         lambda said: Counter(one["state"] for one in said["partitions"])["waiting_for_redis"] > 0
                     )

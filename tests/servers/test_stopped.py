@@ -197,3 +197,15 @@ def test_lost_records_stop_it(here: Replay, running: bool) -> None:
         reason = stopped(ingest, STOPPED)
         assert f"begins at {cut}" in reason
         assert ("records were lost" if running else "its beginning is gone") in reason
+
+
+def test_a_state_that_fits_again_is_gone_on_from(here: Replay) -> None:
+    """As after a restore: what stands in Redis is not what it was when the partition stopped."""
+    state = here.place.keys(STOPPED).state
+    with here.ingest() as ingest, here.place.client() as client:
+        here.wait(ingest)
+        position = client.hget(state, "position")
+        client.hset(state, "position", "1000000")
+        assert "log: " in stopped(ingest, STOPPED)
+        client.hset(state, "position", position)
+        ingest.wait_ready(lambda said: bool(said["ready"]))
