@@ -114,7 +114,11 @@ class Ingesting:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "STANDINGS_INSTALLATION": self.place.installation},
+                env={
+                    **os.environ,
+                    "STANDINGS_INSTALLATION": self.place.installation,
+                    "PYTHONFAULTHANDLER": "1",
+                },
             )
         return self
 
@@ -140,6 +144,9 @@ class Ingesting:
         try:
             return self.process.wait(DEADLINE_S)
         except subprocess.TimeoutExpired:
+            # Its stacks are the last that it says.
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait()
             raise AssertionError(f"it does not stop: {self.said()}") from None
 
     def said(self) -> str:
