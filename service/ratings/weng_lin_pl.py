@@ -1,0 +1,269 @@
+"""Weng-Lin under Plackett and Luce's model: the places are filled one after another, each by a choice among the rest.
+
+Two sides are the paper's case, to the last digit; for more it is repaired in three places.
+
+The paper divides all gaps by one c, the root of the sum of all performance variances, so that the more sides there are,
+the less anybody learns. Here c is that of two sides of the match's mean variance; what a side learns is divided by that
+of itself and a mean opponent. Choices follow each other independently, so their precisions add up: their sum is divided
+as in `service.ratings.weng_lin`, with the variance of the skill alone, and is at most what a performance tells.
+
+The paper counts sides that share a place as one choice, shared out: of five equals the two joint winners get 0.3 each
+and the third 0.47. (So does Davidson and Luce's model where ties are rare.) Here a tie is every order of the tied, each
+counted alike: the mean of their updates, a place of the group for each, so that joint winners end at least as high as
+whoever comes next. For two that is the paper's tie. Those of the others who are still to be chosen are put at the
+group's mean strength, which is exact for groups of two and of equals.
+
+What a margin adds belongs to pairs, as in `weng_lin_bt`, each counted 2 / K times: the same for two sides.
+
+References
+----------
+R. C. Weng, C.-J. Lin, A Bayesian approximation method for online ranking, JMLR 12, 2011, algorithm 4.
+D. Firth, I. Kosmidis, H. L. Turner, Davidson-Luce model for multi-item choice with ties, arXiv:1909.07123, 2019.
+B. Efron, The efficiency of Cox's likelihood function for censored data, J. Amer. Statist. Assoc. 72, 1977.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+import numba
+import numpy as np
+
+from service.columns import Floats, Integers, Matches
+from service.ratings import Expected, Promise, RatingSystem, Shapes
+from service.ratings.canonical import sorted_sum
+from service.ratings.link import Link, logistic
+from service.ratings.weng_lin import (
+    OPENSKILL,
+    RATING,
+    Beta,
+    Drift,
+    Home,
+    Kappa,
+    Margin,
+    Mu,
+    Sigma,
+    Tau,
+    Terms,
+    crowding,
+    deviations,
+    learn,
+    meet,
+    terms_of,
+)
+
+LEAST_WORTH: Final = 1e-300
+"""A strength relative to the best that is left; who is weaker still is as weak as this."""
+
+
+class WengLinPL(RatingSystem, frozen=True, kw_only=True):
+    """Weng-Lin, Plackett-Luce: teams, free-for-alls, ties, home advantage, margins and days of rest.
+
+    Parameters
+    ----------
+    mu : float
+        Rating of a newcomer.
+    sigma : float
+        Deviation of a newcomer.
+    beta : float
+        Deviation of one performance from the skill behind it.
+    tau : float
+        Deviation that every match adds before it is rated, so that ratings never freeze.
+    drift : float
+        Deviation that a day of rest adds; n days add the square root of n times as much.
+    kappa : float
+        The least share of its variance that a match leaves to a skill.
+    home : float
+        Points that the side at home is stronger by.
+    margin : float
+        What two sides learn of their gap is multiplied by ``1 + margin * log(1 + |gap of scores|)``; 0 ignores scores.
+
+    Examples
+    --------
+    >>> WengLinPL(sigma=8.0).newcomer().tolist()
+    [25.0, 64.0]
+    """
+
+    name: ClassVar[str] = "weng_lin_pl"
+    revision: ClassVar[int] = 1
+    # Orders take K log K steps; thousands that share a place, or margins, K squared: about a tenth of a second.
+    shapes: ClassVar[Shapes] = Shapes(most_sides=5_000)
+    promises: ClassVar[frozenset[Promise]] = frozenset(
+        ("neutral_tie", "monotone_place", "monotone_margin", "rest_grows")
+    )
+    link: ClassVar[Link] = "logistic"
+    presets: ClassVar[Mapping[str, Mapping[str, float]]] = {"openskill": OPENSKILL}
+    skill_columns: ClassVar[tuple[str, ...]] = ("rating", "variance")
+
+    mu: Mu = 25.0
+    sigma: Sigma = 25.0 / 3.0
+    beta: Beta = 25.0 / 6.0
+    tau: Tau = 25.0 / 300.0
+    drift: Drift = 0.1
+    kappa: Kappa = 1e-4
+    home: Home = 0.0
+    margin: Margin = 0.0
+
+    def newcomer(self) -> Floats:
+        """Row of a player before the first match: rating and variance at the start."""
+        return np.array([self.mu, self.sigma * self.sigma])
+
+    def seeded(self, rating: Floats, deviation: Floats, pool: Floats) -> Floats:
+        """Rows of players who come with a rating; a deviation counts up to a newcomer's."""
+        return np.column_stack((rating, np.minimum(deviation, self.sigma) ** 2))
+
+    def update(self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, expected: Expected) -> None:
+        """Rate matches in order, in place; see `RatingSystem.update`."""
+        _update(matches, rest, skills, self._terms(), expected.location, expected.variance)
+
+    def view(self, skills: Floats, pool: Floats, rest: Floats) -> tuple[Floats, Floats]:
+        """Rating, and the deviation grown by rest."""
+        return skills[:, RATING].copy(), deviations(skills, rest, self._terms())
+
+    def _terms(self) -> Terms:
+        return terms_of(
+            sigma=self.sigma, beta=self.beta, tau=self.tau, drift=self.drift, kappa=self.kappa, home=self.home,
+            margin=self.margin,
+        )  # fmt: skip
+
+
+@numba.njit(cache=True)
+def _by_place(location: Floats, rank: Integers) -> Integers:
+    """Sides by place from the best, those of one place by location from the lowest; the rest are interchangeable."""
+    if len(rank) == 2:
+        return np.array([1, 0]) if rank[1] < rank[0] else np.array([0, 1])
+    order = np.argsort(location, kind="mergesort")
+    return order[np.argsort(rank[order], kind="mergesort")]
+
+
+@numba.njit(cache=True)
+def _place_end(order: Integers, rank: Integers, start: int) -> int:
+    """Where the sides end that share a place with the one at ``start``."""
+    end = start + 1
+    while end < len(order) and rank[order[end]] == rank[order[start]]:
+        end += 1
+    return end
+
+
+@numba.njit(cache=True)
+def _sum_worths(
+    location: Floats, rank: Integers, order: Integers, c: float, top: Floats, worth: Floats, below: Floats
+) -> None:
+    """Fill in strengths ``exp(location / c)``, in units of the best one at the same place or below it.
+
+    Parameters
+    ----------
+    top : float64[sides]
+        Location of that best one, by position in ``order``.
+    worth : float64[sides]
+        The strength of each, likewise.
+    below : float64[sides]
+        The sum over all that are below its place.
+    """
+    last = len(order) - 1
+    highest, lower, end = location[order[last]], 0.0, last + 1
+    while end > 0:
+        start = end - 1
+        while start > 0 and rank[order[start - 1]] == rank[order[end - 1]]:
+            start -= 1
+        # Within a place the last is the best.
+        rise = max(location[order[end - 1]] - highest, 0.0)
+        highest, lower = highest + rise, lower * math.exp(-rise / c)
+        own = 0.0
+        for position in range(start, end):
+            top[position], below[position] = highest, lower
+            worth[position] = max(math.exp((location[order[position]] - highest) / c), LEAST_WORTH)
+            own += worth[position]
+        lower += own
+        end = start
+
+
+@numba.njit(cache=True)
+def _choose(location: Floats, rank: Integers, order: Integers, c: float, scratch: Floats, sums: Floats) -> None:
+    """Fill in each side's slope and information of the order, and its information of the first choice alone.
+
+    Parameters
+    ----------
+    scratch : float64[3, sides]
+    sums : float64[3, sides]
+        The slope, the information of the first choice, that of all choices; in units of c.
+    """
+    top, worth, below = scratch[0], scratch[1], scratch[2]
+    _sum_worths(location, rank, order, c, top, worth, below)
+    everybody = below[0]
+    for position in range(_place_end(order, rank, 0)):
+        everybody += worth[position]
+    # Over all choices of places above: 1 / (strength of those that were left), and its square.
+    once = twice = 0.0
+    start = 0
+    while start < len(order):
+        end = _place_end(order, rank, start)
+        size = end - start
+        if start > 0:
+            fall = math.exp((top[start] - top[start - 1]) / c)
+            once, twice = once * fall, twice * (fall * fall)
+        own = 0.0
+        for position in range(start, end):
+            own += worth[position]
+        for position in range(start, end):
+            mine = worth[position]
+            first = math.exp((location[order[position]] - top[0]) / c) / everybody
+            chances, squares = mine * once, mine * mine * twice
+            # With so many of the place left to be chosen, this one is still among them in left / size of the orders.
+            other = max(own - mine, 0.0) / max(size - 1, 1)
+            for left in range(1, size + 1):
+                chance = mine / (below[position] + mine + (left - 1) * other)
+                chances += left * chance / size
+                squares += left * chance * chance / size
+            side = order[position]
+            sums[0, side], sums[1, side], sums[2, side] = 1.0 - chances, first * (1.0 - first), chances - squares
+        for left in range(1, size + 1):
+            chance = 1.0 / (below[start] + own * left / size)
+            once += chance
+            twice += chance * chance
+        start = end
+
+
+@numba.njit(cache=True)
+def _add_margins(location: Floats, score: Floats, order: Integers, c: float, margin: float, more: Floats) -> None:
+    """Add what the gaps of scores pull each side by, in units of c."""
+    share = 2.0 * margin / len(order)
+    for first in range(len(order) - 1):
+        i = order[first]
+        for second in range(first + 1, len(order)):
+            q = order[second]
+            pull = share * math.log1p(score[i] - score[q]) * logistic((location[q] - location[i]) / c)
+            more[i] += pull
+            more[q] -= pull
+
+
+@numba.njit(cache=True)
+def _update(matches: Matches, rest: Floats, skills: Floats, terms: Terms, location: Floats, variance: Floats) -> None:
+    rating, before, spread = np.empty(len(rest)), np.empty(len(rest)), np.empty(len(location))
+    widest = np.diff(matches.side_start).max()
+    scratch, sums, more = np.empty((3, widest)), np.empty((3, widest)), np.empty(widest)
+    for match in range(len(matches.at)):
+        first, end = matches.side_start[match], matches.side_start[match + 1]
+        sides = end - first
+        meet(match, matches, rest, skills, terms, rating, before, location, variance, spread)
+        total = sorted_sum(variance[first:end])
+        c = math.sqrt(2.0 * total / sides)
+        order = _by_place(location[first:end], matches.rank[first:end])
+        _choose(location[first:end], matches.rank[first:end], order, c, scratch, sums)
+        more[:sides] = 0.0
+        if terms.margin > 0.0 and not math.isnan(matches.score[first]):
+            _add_margins(location[first:end], matches.score[first:end], order, c, terms.margin, more)
+        for i in range(sides):
+            side = first + i
+            low, high = matches.player_start[side], matches.player_start[side + 1]
+            both = variance[side] + (total - variance[side]) / (sides - 1)
+            own, seen = math.sqrt(both), spread[side]
+            # By the information of the choices that it came to; a place further down never gains by it.
+            pull = sums[0, i] / crowding(sums[2, i] / both, seen, sides) + more[i]
+            told = math.sqrt(seen) / own * max(sums[2, i], 0.0) / both
+            learn(
+                skills, matches.player[low:high], before[low:high], matches.weight[match], pull / own,
+                sums[1, i] / both, min(told / crowding(told, seen, sides), 1.0 / variance[side]), terms.kappa,
+            )  # fmt: skip
