@@ -10,8 +10,8 @@ as in `service.ratings.weng_lin`, with the variance of the skill alone, and is a
 The paper counts sides that share a place as one choice, shared out: of five equals the two joint winners get 0.3 each
 and the third 0.47. (So does Davidson and Luce's model where ties are rare.) Here a tie is every order of the tied, each
 counted alike: the mean of their updates, a place of the group for each, so that joint winners end at least as high as
-whoever comes next. For two that is the paper's tie. Those of the others who are still to be chosen are put at the
-group's mean strength, which is exact for groups of two and of equals.
+whoever comes next. For two that is the paper's tie. Where several of a group are still to be chosen, they are
+put at its mean strength, which is exact for groups of two and of equals.
 
 What a margin adds belongs to pairs, as in `weng_lin_bt`, each counted 2 / K times: the same for two sides.
 
@@ -54,8 +54,8 @@ from service.ratings.weng_lin import (
     terms_of,
 )
 
-LEAST_WORTH: Final = 1e-300
-"""A strength relative to the best that is left; who is weaker still is as weak as this."""
+FURTHEST: Final = 300.0
+"""Gaps that are larger, in units of c, count as this: nobody's chance is told from 0 so far off."""
 
 
 class WengLinPL(RatingSystem, frozen=True, kw_only=True):
@@ -133,7 +133,8 @@ class WengLinPL(RatingSystem, frozen=True, kw_only=True):
 def _by_place(location: Floats, rank: Integers) -> Integers:
     """Sides by place from the best, those of one place by location from the lowest; the rest are interchangeable."""
     if len(rank) == 2:
-        return np.array([1, 0]) if rank[1] < rank[0] else np.array([0, 1])
+        swap = rank[1] < rank[0] or (rank[1] == rank[0] and location[1] < location[0])
+        return np.array([1, 0]) if swap else np.array([0, 1])
     order = np.argsort(location, kind="mergesort")
     return order[np.argsort(rank[order], kind="mergesort")]
 
@@ -148,36 +149,42 @@ def _place_end(order: Integers, rank: Integers, start: int) -> int:
 
 
 @numba.njit(cache=True)
-def _sum_worths(
-    location: Floats, rank: Integers, order: Integers, c: float, top: Floats, worth: Floats, below: Floats
-) -> None:
-    """Fill in strengths ``exp(location / c)``, in units of the best one at the same place or below it.
+def _times(gap: float) -> float:
+    """How many times as strong somebody is; gap in units of c."""
+    return math.exp(min(gap, FURTHEST))
+
+
+@numba.njit(cache=True)
+def _sum_strengths(location: Floats, rank: Integers, order: Integers, c: float, top: Floats, below: Floats) -> float:
+    """Sum strengths ``exp(location / c)`` from the last place up, each sum in units of the best in it.
 
     Parameters
     ----------
     top : float64[sides]
-        Location of that best one, by position in ``order``.
-    worth : float64[sides]
-        The strength of each, likewise.
+        Filled in by position: location of the best one at the same place or below it.
     below : float64[sides]
-        The sum over all that are below its place.
+        The sum over all that are below the place, likewise; its unit is the ``top`` of the next place.
+
+    Returns
+    -------
+    float
+        The sum over all.
     """
-    last = len(order) - 1
-    highest, lower, end = location[order[last]], 0.0, last + 1
+    end = len(order)
+    highest, total = location[order[end - 1]], 0.0
     while end > 0:
         start = end - 1
         while start > 0 and rank[order[start - 1]] == rank[order[end - 1]]:
             start -= 1
+        below[start:end] = total
         # Within a place the last is the best.
         rise = max(location[order[end - 1]] - highest, 0.0)
-        highest, lower = highest + rise, lower * math.exp(-rise / c)
-        own = 0.0
+        highest, total = highest + rise, total * math.exp(-rise / c)
+        top[start:end] = highest
         for position in range(start, end):
-            top[position], below[position] = highest, lower
-            worth[position] = max(math.exp((location[order[position]] - highest) / c), LEAST_WORTH)
-            own += worth[position]
-        lower += own
+            total += math.exp((location[order[position]] - highest) / c)
         end = start
+    return total
 
 
 @numba.njit(cache=True)
@@ -186,43 +193,47 @@ def _choose(location: Floats, rank: Integers, order: Integers, c: float, scratch
 
     Parameters
     ----------
-    scratch : float64[3, sides]
+    scratch : float64[2, sides]
     sums : float64[3, sides]
         The slope, the information of the first choice, that of all choices; in units of c.
     """
-    top, worth, below = scratch[0], scratch[1], scratch[2]
-    _sum_worths(location, rank, order, c, top, worth, below)
-    everybody = below[0]
-    for position in range(_place_end(order, rank, 0)):
-        everybody += worth[position]
+    top, below = scratch[0], scratch[1]
+    everybody = _sum_strengths(location, rank, order, c, top, below)
     # Over all choices of places above: 1 / (strength of those that were left), and its square.
     once = twice = 0.0
     start = 0
     while start < len(order):
         end = _place_end(order, rank, start)
-        size = end - start
-        if start > 0:
-            fall = math.exp((top[start] - top[start - 1]) / c)
-            once, twice = once * fall, twice * (fall * fall)
-        own = 0.0
+        size, best, own = end - start, location[order[end - 1]], 0.0
         for position in range(start, end):
-            own += worth[position]
+            own += math.exp((location[order[position]] - best) / c)
+        next_top = top[end] if end < len(order) else best
         for position in range(start, end):
-            mine = worth[position]
-            first = math.exp((location[order[position]] - top[0]) / c) / everybody
+            side = order[position]
+            mine = math.exp((location[side] - top[start]) / c)
             chances, squares = mine * once, mine * mine * twice
+            # In units of this one's strength: all that are below, and a mean mate.
+            under = below[start] * _times((next_top - location[side]) / c)
+            mate = max(own * _times((best - location[side]) / c) - 1.0, 0.0) / max(size - 1, 1)
             # With so many of the place left to be chosen, this one is still among them in left / size of the orders.
-            other = max(own - mine, 0.0) / max(size - 1, 1)
             for left in range(1, size + 1):
-                chance = mine / (below[position] + mine + (left - 1) * other)
+                chance = 1.0 / (1.0 + under + (left - 1) * mate)
                 chances += left * chance / size
                 squares += left * chance * chance / size
-            side = order[position]
+            first = math.exp((location[side] - top[0]) / c) / everybody
             sums[0, side], sums[1, side], sums[2, side] = 1.0 - chances, first * (1.0 - first), chances - squares
-        for left in range(1, size + 1):
-            chance = 1.0 / (below[start] + own * left / size)
-            once += chance
-            twice += chance * chance
+        if end < len(order):
+            fall = math.exp((next_top - top[start]) / c)
+            once, twice = once * fall, twice * (fall * fall)
+            for position in range(start, end):
+                chance = 1.0 / (below[start] + _times((location[order[position]] - next_top) / c))
+                once += chance / size
+                twice += chance * chance / size
+            whole = own * _times((best - next_top) / c)
+            for left in range(2, size + 1):
+                chance = 1.0 / (below[start] + whole * left / size)
+                once += chance
+                twice += chance * chance
         start = end
 
 
@@ -243,7 +254,7 @@ def _add_margins(location: Floats, score: Floats, order: Integers, c: float, mar
 def _update(matches: Matches, rest: Floats, skills: Floats, terms: Terms, location: Floats, variance: Floats) -> None:
     rating, before, spread = np.empty(len(rest)), np.empty(len(rest)), np.empty(len(location))
     widest = np.diff(matches.side_start).max()
-    scratch, sums, more = np.empty((3, widest)), np.empty((3, widest)), np.empty(widest)
+    scratch, sums, more = np.empty((2, widest)), np.empty((3, widest)), np.empty(widest)
     for match in range(len(matches.at)):
         first, end = matches.side_start[match], matches.side_start[match + 1]
         sides = end - first
