@@ -69,7 +69,7 @@ def test_larger_ties_are_exact_between_equals_and_near_elsewhere(places: tuple[i
         found, exact = flat(after(PL, alone(players), places)), by_all_orders(players, places)
         assert found[1::2] == pytest.approx(exact[1::2], rel=0.02)
         for rating, other, player in zip(found[::2], exact[::2], players, strict=True):
-            assert abs(rating - other) < 0.06 * player.deviation
+            assert abs(rating - other) < 0.1 * player.deviation
 
 
 def test_margins_of_two_are_those_of_bradley_and_terry() -> None:
