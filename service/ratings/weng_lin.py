@@ -28,7 +28,7 @@ from msgspec import Meta
 from service.columns import Floats, Integers, Matches
 from service.ratings.canonical import sorted_sum, strongest_first
 from service.ratings.link import NORMAL, logistic
-from service.ratings.normal import above, between, cdf, density
+from service.ratings.normal import above, between, density
 
 RATING: Final = 0
 VARIANCE: Final = 1
@@ -171,9 +171,9 @@ def compare(link: int, x: float, zone: float, ranked: int) -> tuple[float, float
         The slope of its log-likelihood; the information that was to be expected; what it held.
     """
     if link == NORMAL:
-        tail = abs(x)
-        # Without ties, and written so that nothing is divided by a chance near 0.
-        heard = density(x) * above(-tail)[0] / cdf(tail)
+        # Were there no ties, density(x)^2 / (cdf(x) cdf(-x)), and nothing divided by the smaller chance.
+        slope, upset = density(x), above(-abs(x))[0]
+        heard = slope * upset / (1.0 - slope / upset)
         if ranked == 0:
             move, told = between(-zone - x, zone - x)
         elif ranked < 0:

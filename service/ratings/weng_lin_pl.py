@@ -101,7 +101,7 @@ class WengLinPL(RatingSystem, frozen=True, kw_only=True):
     sigma: Sigma = 25.0 / 3.0
     beta: Beta = 25.0 / 6.0
     tau: Tau = 25.0 / 300.0
-    drift: Drift = 0.1
+    drift: Drift = 0.05
     kappa: Kappa = 1e-4
     home: Home = 0.0
     margin: Margin = 0.0
@@ -204,23 +204,28 @@ def _choose(location: Floats, rank: Integers, order: Integers, c: float, scratch
     start = 0
     while start < len(order):
         end = _place_end(order, rank, start)
-        size, best, own = end - start, location[order[end - 1]], 0.0
-        for position in range(start, end):
-            own += math.exp((location[order[position]] - best) / c)
+        size, best = end - start, location[order[end - 1]]
         next_top = top[end] if end < len(order) else best
+        own = 0.0
+        for position in range(start, end):
+            own += math.exp((location[order[position]] - best) / c) if size > 1 else 1.0
+        # From the unit of what is left here to everybody.
+        share = math.exp((top[start] - top[0]) / c) / everybody
         for position in range(start, end):
             side = order[position]
             mine = math.exp((location[side] - top[start]) / c)
             chances, squares = mine * once, mine * mine * twice
             # In units of this one's strength: all that are below, and a mean mate.
             under = below[start] * _times((next_top - location[side]) / c)
-            mate = max(own * _times((best - location[side]) / c) - 1.0, 0.0) / max(size - 1, 1)
+            mate = 0.0
+            if size > 1:
+                mate = max(own * _times((best - location[side]) / c) - 1.0, 0.0) / (size - 1)
             # With so many of the place left to be chosen, this one is still among them in left / size of the orders.
             for left in range(1, size + 1):
                 chance = 1.0 / (1.0 + under + (left - 1) * mate)
                 chances += left * chance / size
                 squares += left * chance * chance / size
-            first = math.exp((location[side] - top[0]) / c) / everybody
+            first = mine * share
             sums[0, side], sums[1, side], sums[2, side] = 1.0 - chances, first * (1.0 - first), chances - squares
         if end < len(order):
             fall = math.exp((next_top - top[start]) / c)
@@ -229,9 +234,8 @@ def _choose(location: Floats, rank: Integers, order: Integers, c: float, scratch
                 chance = 1.0 / (below[start] + _times((location[order[position]] - next_top) / c))
                 once += chance / size
                 twice += chance * chance / size
-            whole = own * _times((best - next_top) / c)
             for left in range(2, size + 1):
-                chance = 1.0 / (below[start] + whole * left / size)
+                chance = 1.0 / (below[start] + own * _times((best - next_top) / c) * left / size)
                 once += chance
                 twice += chance * chance
         start = end

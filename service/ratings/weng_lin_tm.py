@@ -82,7 +82,7 @@ class WengLinTM(RatingSystem, frozen=True, kw_only=True):
     sigma: Sigma = 25.0 / 3.0
     beta: Beta = 25.0 / 6.0
     tau: Tau = 25.0 / 300.0
-    drift: Drift = 0.1
+    drift: Drift = 0.05
     epsilon: Annotated[float, Meta(gt=0, le=1e4)] = 0.1
     kappa: Kappa = 1e-4
     home: Home = 0.0

@@ -334,9 +334,9 @@ def test_rest_is_grown_when_read_and_when_played(name: str) -> None:
     skills = np.array([[25.0, 2.0]] * 4)
     rating, deviation = system.view(skills, system.opening(), np.array([0.0, 1.0, 365.0, 1e6]))
     assert rating.tolist() == [25.0] * 4
-    assert deviation**2 == pytest.approx([2.0, 2.01, 5.65, (25 / 3) ** 2], rel=1e-12)
+    assert deviation**2 == pytest.approx([2.0, 2.0025, 2.9125, (25 / 3) ** 2], rel=1e-12)
     rested = after(name, alone([Player(25, math.sqrt(2))] * 2), (1, 2), rest=365, tau=0)
-    drifted = after(name, alone([Player(25, math.sqrt(5.65))] * 2), (1, 2), tau=0)
+    drifted = after(name, alone([Player(25, math.sqrt(2.9125))] * 2), (1, 2), tau=0)
     assert flat(rested) == pytest.approx(flat(drifted), rel=1e-12)
 
 
