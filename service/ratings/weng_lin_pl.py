@@ -267,6 +267,11 @@ def _update(matches: Matches, rest: Floats, skills: Floats, terms: Terms, locati
         c = math.sqrt(2.0 * total / sides)
         order = _by_place(location[first:end], matches.rank[first:end])
         _choose(location[first:end], matches.rank[first:end], order, c, scratch, sums)
+        # What an order of equals tells of each in the mean: who divided by what it tells in fact would take less from
+        # those behind than it gives to those before.
+        mean_told = 0.0
+        for left in range(1, sides + 1):
+            mean_told += (1.0 - 1.0 / left) / sides
         more[:sides] = 0.0
         if terms.margin > 0.0 and not math.isnan(matches.score[first]):
             _add_margins(location[first:end], matches.score[first:end], order, c, terms.margin, more)
@@ -275,8 +280,7 @@ def _update(matches: Matches, rest: Floats, skills: Floats, terms: Terms, locati
             low, high = matches.player_start[side], matches.player_start[side + 1]
             both = variance[side] + (total - variance[side]) / (sides - 1)
             own, seen = math.sqrt(both), spread[side]
-            # By the information of the choices that it came to; a place further down never gains by it.
-            pull = sums[0, i] / crowding(sums[2, i] / both, seen, sides) + more[i]
+            pull = sums[0, i] / crowding(mean_told / both, seen, sides) + more[i]
             told = math.sqrt(seen) / own * max(sums[2, i], 0.0) / both
             learn(
                 skills, matches.player[low:high], before[low:high], matches.weight[match], pull / own,

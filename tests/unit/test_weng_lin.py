@@ -206,7 +206,7 @@ def test_joint_winners_stay_before_the_third() -> None:
 
 
 @st.composite
-def fields(draw: st.DrawFn) -> tuple[list[Player], list[int], dict[str, float]]:
+def fields(draw: st.DrawFn) -> tuple[list[Player], list[int], dict[str, Any]]:
     count = draw(st.integers(2, 12) | st.just(60))
     scale = draw(st.sampled_from([0.1, 3.0, 30.0]))
     chance = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -220,7 +220,7 @@ def fields(draw: st.DrawFn) -> tuple[list[Player], list[int], dict[str, float]]:
 @given(field=fields(), weight=st.sampled_from([1.0, 0.2]))
 @settings(deadline=None, max_examples=100)
 def test_a_match_tells_something_and_at_most_a_performance(
-    name: str, field: tuple[list[Player], list[int], dict[str, float]], weight: float
+    name: str, field: tuple[list[Player], list[int], dict[str, Any]], weight: float
 ) -> None:
     """Of single players: ``1/v < 1/v' <= 1/v + 1/beta^2``."""
     players, places, parameters = field
@@ -309,8 +309,8 @@ def test_a_free_for_all_is_not_overcounted(name: str, low: float, high: float, c
     rows = np.arange(truth.size).reshape(truth.shape)
     laid = lay_out(
         [
-            Match("1", "pool", 0, tuple(Side((str(row),), rank=rank) for row, rank in zip(*one, strict=True)))
-            for one in zip(rows.tolist(), ranks.tolist(), strict=True)
+            Match("1", "pool", 0, tuple(Side((str(row),), rank=rank) for row, rank in zip(names, order, strict=True)))
+            for names, order in zip(rows.tolist(), ranks.tolist(), strict=True)
         ],
         rows.ravel().tolist(),
     )
