@@ -5,7 +5,8 @@ Two sides are the paper's case, to the last digit; for more it is repaired in th
 The paper divides all gaps by one c, the root of the sum of all performance variances, so that the more sides there are,
 the less anybody learns. Here c is that of two sides of the match's mean variance; what a side learns is divided by that
 of itself and a mean opponent. Choices follow each other independently, so their precisions add up: their sum is divided
-as in `service.ratings.weng_lin`, with the variance of the skill alone, and is at most what a performance tells.
+as in `service.ratings.weng_lin`, with the variance of the skill alone, and is at most what a performance tells. Moves
+are divided by what an order of equals tells in the mean.
 
 The paper counts sides that share a place as one choice, shared out: of five equals the two joint winners get 0.3 each
 and the third 0.47. (So does Davidson and Luce's model where ties are rare.) Here a tie is every order of the tied, each
@@ -267,8 +268,8 @@ def _update(matches: Matches, rest: Floats, skills: Floats, terms: Terms, locati
         c = math.sqrt(2.0 * total / sides)
         order = _by_place(location[first:end], matches.rank[first:end])
         _choose(location[first:end], matches.rank[first:end], order, c, scratch, sums)
-        # What an order of equals tells of each in the mean: who divided by what it tells in fact would take less from
-        # those behind than it gives to those before.
+        # Divided by what the choices told in fact, those behind, who saw more of them, would lose less than is gained
+        # by those before.
         mean_told = 0.0
         for left in range(1, sides + 1):
             mean_told += (1.0 - 1.0 / left) / sides

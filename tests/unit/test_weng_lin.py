@@ -305,14 +305,16 @@ def test_a_free_for_all_is_not_overcounted(name: str, low: float, high: float, c
     draw, system, matches = np.random.default_rng(3), create(name), 6_000 // count
     truth = draw.normal(25, 25 / 3, (matches, count))
     noise = draw.normal(0, BETA, truth.shape) if name == TM else draw.gumbel(0, math.sqrt(2) * BETA, truth.shape)
-    ranks = (-(truth + noise)).argsort().argsort() + 1
-    rows = np.arange(truth.size).reshape(truth.shape)
+    ranks: list[list[int]] = ((-(truth + noise)).argsort(axis=1).argsort(axis=1) + 1).tolist()
+    rows: list[list[int]] = np.arange(truth.size).reshape(truth.shape).tolist()
     laid = lay_out(
         [
-            Match("1", "pool", 0, tuple(Side((str(row),), rank=rank) for row, rank in zip(names, order, strict=True)))
-            for names, order in zip(rows.tolist(), ranks.tolist(), strict=True)
+            Match(
+                "1", "pool", 0, tuple(Side((str(row),), rank=rank) for row, rank in zip(entrants, order, strict=True))
+            )
+            for entrants, order in zip(rows, ranks, strict=True)
         ],
-        rows.ravel().tolist(),
+        range(truth.size),
     )
     table = empty(system, truth.size)
     rate(system, laid, table)

@@ -43,10 +43,11 @@ def by_all_orders(players: Sequence[Player], places: Sequence[int]) -> list[floa
     for i, player in enumerate(players):
         own = spread[i] + BETA**2
         both = own + (total - own) / (count - 1)
-        gamma, share = math.sqrt(spread[i] / both), (count - 2) / (count - 1)
-        heard = told[i] / both
-        rating = player.rating + spread[i] / math.sqrt(both) * move[i] / (1 + heard * spread[i] * share)
-        least = min(gamma * heard / (1 + gamma * heard * spread[i] * share), 1 / own)
+        share = spread[i] * (count - 2) / (count - 1)
+        of_equals = sum(1 - 1 / left for left in range(1, count + 1)) / count
+        rating = player.rating + spread[i] / math.sqrt(both) * move[i] / (1 + of_equals / both * share)
+        heard = math.sqrt(spread[i] / both) * told[i] / both
+        least = min(heard / (1 + heard * share), 1 / own)
         found += [rating, math.sqrt(spread[i] * (1 - spread[i] * least))]
     return found
 
@@ -95,8 +96,15 @@ def test_a_field_too_wide_for_exponentials() -> None:
     assert upset[6] < 1e6
 
 
+def test_the_level_of_a_field_stays() -> None:
+    """Of equals, those behind lose what those before gain, however they share places."""
+    for places in (range(1, 301), [1, *[2] * 299], [*range(1, 151), *[151] * 150]):
+        found = [side[0].rating for side in after(PL, alone([NEW] * 300), places)]
+        assert math.fsum(found) == pytest.approx(300 * 25, rel=1e-12)
+
+
 def test_the_last_of_thousands_is_not_flung_away() -> None:
-    """Plackett-Luce takes the harmonic number of K off the last; of its information no more than a performance's."""
+    """Plackett-Luce takes the harmonic number of K off the last; what it tells of them is a performance's at most."""
     found = after(PL, alone([NEW] * 2_000), range(1, 2_001))
-    assert 25 - 3 * NEW.deviation < found[-1][0].rating < 25 - NEW.deviation
+    assert 25 - 4 * NEW.deviation < found[-1][0].rating < 25 - NEW.deviation
     assert found[-1][0].deviation > BETA
