@@ -1,0 +1,121 @@
+"""Elo-MMX, the all Gaussian variant of Elo-MMR: a rating and a variance, and performances that scatter normally.
+
+It costs a fifth of the row and predicts about as well; what it gives up is that a single result moves a rating only so
+far. A side still does best by doing its best: a better place never ends lower.
+
+References
+----------
+A. Ebtekar, P. Liu, Elo-MMR: a rating system for massive multiplayer competitions, WWW 2021, arXiv 2101.00400.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, ClassVar, Final
+
+import numba
+import numpy as np
+from msgspec import Meta
+
+from service.columns import Floats, Matches
+from service.ratings import Expected, Promise, RatingSystem, Shapes
+from service.ratings.crowd import performances
+from service.ratings.link import NORMAL, Link
+
+MU: Final = 0
+VARIANCE: Final = 1
+
+LEAST_WEIGHT: Final = 1e-9
+"""A contest of less weight has this one."""
+
+
+class EloMMX(RatingSystem, frozen=True, kw_only=True):
+    """Elo-MMX for contests of single players, with ties, weights and days of rest.
+
+    Parameters
+    ----------
+    mu_noob, sig_noob : float
+        Rating and deviation of a newcomer.
+    weight_limit : float
+        What one more contest weighs against all before it, once there are many.
+    sig_limit : float
+        Deviation of a player with many contests.
+    drift_per_day : float
+        Variance that a day of rest adds.
+    home : float
+        Points that the side at home is stronger by.
+
+    Examples
+    --------
+    >>> EloMMX().newcomer().tolist()
+    [1500.0, 122500.0]
+    """
+
+    name: ClassVar[str] = "elo_mmx"
+    revision: ClassVar[int] = 1
+    shapes: ClassVar[Shapes] = Shapes(most_sides=20_000, most_players=1)
+    promises: ClassVar[frozenset[Promise]] = frozenset(("neutral_tie", "monotone_place"))
+    link: ClassVar[Link] = "normal"
+    skill_columns: ClassVar[tuple[str, ...]] = ("mu", "variance")
+
+    mu_noob: Annotated[float, Meta(ge=-1e6, le=1e6)] = 1500.0
+    sig_noob: Annotated[float, Meta(ge=100, le=1000)] = 350.0
+    weight_limit: Annotated[float, Meta(gt=0, le=10)] = 0.2
+    sig_limit: Annotated[float, Meta(ge=10, le=500)] = 80.0
+    drift_per_day: Annotated[float, Meta(ge=0, le=10_000)] = 0.0
+    home: Annotated[float, Meta(ge=-10_000, le=10_000)] = 0.0
+
+    def newcomer(self) -> Floats:
+        """Row of a player before the first match."""
+        return np.array([self.mu_noob, self.sig_noob * self.sig_noob])
+
+    def seeded(self, rating: Floats, deviation: Floats, pool: Floats) -> Floats:
+        """Rows of players who come with a rating."""
+        return np.column_stack((rating, deviation * deviation))
+
+    def update(self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, expected: Expected) -> None:
+        """Rate matches in order, in place; see `RatingSystem.update`."""
+        _update(
+            matches, rest, skills, expected.location, expected.variance,
+            self.weight_limit, self.sig_limit * self.sig_limit, self.drift_per_day, self.home,
+        )  # fmt: skip
+
+    def view(self, skills: Floats, pool: Floats, rest: Floats) -> tuple[Floats, Floats]:
+        """Rating, and the deviation grown by rest."""
+        return skills[:, MU].copy(), np.sqrt(skills[:, VARIANCE] + self.drift_per_day * rest)
+
+
+@numba.njit(cache=True)
+def _update(
+    matches: Matches,
+    rest: Floats,
+    skills: Floats,
+    location: Floats,
+    variance: Floats,
+    weight_limit: float,
+    limit: float,
+    drift_per_day: float,
+    home: float,
+) -> None:
+    scratch = np.empty((2, np.diff(matches.side_start).max()))
+    for match in range(len(matches.at)):
+        first, end = matches.side_start[match], matches.side_start[match + 1]
+        sway, performance = scratch[0, : end - first], scratch[1, : end - first]
+        weight = max(weight_limit * matches.weight[match], LEAST_WEIGHT)
+        scatter = limit + (limit + drift_per_day) / weight
+        for side in range(first, end):
+            slot = matches.player_start[side]
+            row = skills[matches.player[slot]]
+            row[VARIANCE] += weight * limit + drift_per_day * rest[slot]
+            location[side] = row[MU]
+            variance[side] = row[VARIANCE] + scatter
+            sway[side - first] = 1.0 / math.sqrt(variance[side])
+        at_home = first + matches.home[match]
+        if at_home >= first:
+            location[at_home] += home
+        performances(NORMAL, location[first:end], sway, matches.rank[first:end], performance)
+        for side in range(first, end):
+            row = skills[matches.player[matches.player_start[side]]]
+            share = row[VARIANCE] / variance[side]
+            row[MU] += share * (performance[side - first] - location[side])
+            row[VARIANCE] *= 1.0 - share
