@@ -157,6 +157,25 @@ def evaluate(
 
 
 @app.command()
+@takes_file
+def performance(
+    source: Source,
+    results: Annotated[
+        str, typer.Argument(metavar="RESULTS", help="CSV: opponent,result with won, tied or lost in each row.")
+    ],
+    system: Annotated[str, typer.Option(metavar="NAME", help="The rating system.")] = "elo",
+    param: Parameters = None,
+    json: Json = False,
+) -> None:
+    """Rate results in one step against the players of a file as they stand at its end, offline; nothing is changed."""
+    (chosen,) = _systems([system], param)
+    from standings.performance import performance_file
+    from standings.tables import print_json, show_performance
+
+    (print_json if json else show_performance)(performance_file(source, results, chosen))
+
+
+@app.command()
 def doctor(
     kafka: Kafka = None,
     redis: Redis = None,

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from standings.offline import Evaluation, Evaluations, Ratings
+from standings.performance import Performed
 
 SHOWN: Final = 50
 """Players in a table; the JSON has them all."""
@@ -35,6 +36,15 @@ def show_ratings(answer: Ratings) -> None:
         table.add_row(*map(Text, [*names, *figures]))
     if len(players) > SHOWN:
         table.caption = f"{len(players) - SHOWN:,} more players: --json has them all"
+    Console().print(table)
+
+
+def show_performance(answer: Performed) -> None:
+    """Print the one line of a rating in one step; a bound that is open is left blank."""
+    table = _table(["system"], ["results", "score", "rating", "deviation", "at least", "at most"])
+    figures = (answer.rating, answer.deviation, *answer.interval)
+    shown = ("" if figure is None else f"{figure:.1f}" for figure in figures)
+    table.add_row(answer.system, f"{answer.results:,}", f"{answer.score:g}", *shown)
     Console().print(table)
 
 

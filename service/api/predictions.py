@@ -146,7 +146,8 @@ async def predict(
     system = system_of(pool, body.system)
     as_of = live.as_of if body.at is None else body.at.astimezone(UTC)
     match = _checked(pool, body, as_of)
-    table, known, position = await _read(shared.partitions, pool, system, match)
+    names = [name for side in match.sides for name in side.players]
+    table, known, position = await read_table(shared.partitions, pool, system, names)
     if not (body.newcomers or all(known)):
         raise _unknown(pool, match, known)
     found = forecast(system, match, table)
@@ -197,11 +198,10 @@ def _checked(pool: Pool, body: Planned, as_of: datetime) -> Match:
     return match
 
 
-async def _read(
-    partitions: Partitions, pool: Pool, system: RatingSystem, match: Match
+async def read_table(
+    partitions: Partitions, pool: Pool, system: RatingSystem, names: Sequence[str]
 ) -> tuple[Table, list[bool], Position]:
-    """Read the rows of a match's players, which of them there are, and what the rows stand for."""
-    names = [name for side in match.sides for name in side.players]
+    """Read the rows of players, which of them there are, and what the rows stand for."""
     made = f"{pool.name}/{system.name}"
     answer = await partitions.read(
         await partitions.holding(pool.name),

@@ -1,11 +1,13 @@
 """Performances in a contest of thousands: the roots of sums over all its sides, tabulated on the way.
 
 A side performed where its result is most likely: at the root of a sum over all sides, of which those below it pull up,
-those above it pull down, and those that share its place, itself among them, hold it. All sides of a place have one root,
-and a better place never has a lower one. Up to `DIRECT` sides each root is found in the sum itself. For more, one goes
-down from the first place: the sum is kept at the two nearest points of a grid, with two derivatives, and what lies
-between is interpolated. A place further down changes those points by the few sides that change hands, and only a new
-point costs a sum over all, so that the work grows with the sides times a hundred points or so, not with their square.
+those above it pull down, and those that share its place, itself among them, hold it. All sides of a place have one
+root, and a better place never has a lower one.
+
+Up to `DIRECT` sides each root is found in the sum itself. For more, one goes down from the first place: the sum is kept
+at the two nearest points of a grid, with two derivatives, and what lies between is interpolated. A place further down
+changes those points by the few sides that change hands, and only a new point costs a sum over all, so that the work
+grows with the sides times a hundred points or so, not with their square.
 
 The grid does not depend on places and is so fine that the interpolation's error is some 1e-10 of a deviation.
 """
@@ -19,6 +21,7 @@ import numba
 import numpy as np
 
 from service.columns import Floats, Integers
+from service.ratings.canonical import strongest_first
 from service.ratings.link import LOGISTIC, logistic
 from service.ratings.normal import above
 
@@ -31,8 +34,8 @@ STEP: Final = 0.15
 ROUNDS: Final = 100
 NEAREST: Final = 4e-16
 FLAT: Final = 1e-3
-"""Where a sum is so much flatter than one side could make it, rounding decides where Newton's method ends, and the root is
-halved for instead: then a better place cannot end below a worse one by so much as a bit."""
+"""Where a sum is so much flatter than one side could make it, rounding decides where Newton's method ends, and the root
+is halved for instead: then a better place cannot end below a worse one by so much as a bit."""
 
 POINT: Final = 0
 VALUE: Final = 1
@@ -181,9 +184,7 @@ def descend(
         stride *= 2.0
     middle = np.empty(4)
     while right[POINT] - left[POINT] > 1.0:
-        fill(
-            link, math.floor(0.5 * (left[POINT] + right[POINT])), step, first, end, location, sway, middle
-        )
+        fill(link, math.floor(0.5 * (left[POINT] + right[POINT])), step, first, end, location, sway, middle)
         if middle[VALUE] > level:
             left[:] = middle
         else:
@@ -192,7 +193,7 @@ def descend(
 
 @numba.njit(cache=True)
 def between(t: float, step: float, cell: Floats) -> tuple[float, float]:
-    """The sum at ``t`` of the way between the points of a cell, and its slope: the polynomial that fits all six figures.
+    """The sum at ``t`` of the way between the points of a cell, and its slope: a polynomial that fits all six figures.
 
     Returns
     -------
@@ -232,14 +233,10 @@ def crossing(level: float, step: float, cell: Floats) -> float:
 @numba.njit(cache=True)
 def by_place(location: Floats, sway: Floats, rank: Integers) -> Integers:
     """Indices of sides by place, then by what was expected of them: those that are left are interchangeable."""
-    if len(rank) == 2:
-        swap = rank[1] < rank[0] or (
-            rank[1] == rank[0]
-            and (location[1] > location[0] or (location[1] == location[0] and sway[1] > sway[0]))
-        )
-        return np.array([1, 0]) if swap else np.array([0, 1])
-    order = np.argsort(sway, kind="mergesort")
-    order = order[np.argsort(location[order], kind="mergesort")]
+    order = strongest_first(location, rank, sway.reshape((1, len(sway))))
+    if len(order) == 2:
+        # Sorting costs more than all else in a match of two.
+        return order[::-1].copy() if rank[order[1]] < rank[order[0]] else order
     return order[np.argsort(rank[order], kind="mergesort")]
 
 

@@ -95,6 +95,41 @@ def test_evaluate(command: Command, file: str) -> None:
     assert "0.5 to 0.6" in out
 
 
+def test_performance(command: Command, file: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+
+    def rated(*rows: str) -> tuple[int, str, str]:
+        path.write_text("\n".join(["opponent,result", *rows]))
+        return command("performance", file, str(path), "--param", "k=10", "--json")
+
+    code, out, _ = rated("bob,won", "[b]ann,lost", "bob,tied", "[b]ann,tied")
+    found = json.loads(out)
+    assert (code, found["system"], found["results"], found["score"]) == (0, "elo", 4, 2.0)
+    assert found["rating"] == pytest.approx(1500, abs=1e-6)
+    low, high = found["interval"]
+    assert high - found["rating"] == pytest.approx(found["rating"] - low)
+    assert json.loads(rated("bob,won")[1])["interval"][1] is None
+    _, out, _ = command("performance", file, str(path))
+    assert "at least" in out
+    for row, said in (
+        ("bop,won", "3: opponent: no match of 'bop'; did you mean 'bob'?"),
+        ("bob,drawn", "3: result: 'drawn' is none of: won, tied, lost"),
+        ("bob", "3: "),
+    ):
+        code, out, err = rated("bob,won", row)
+        assert (code, out) == (2, "")
+        assert f"standings: {path}:{said}" in err
+    code, _, err = rated(*["bob,won"] * 1_001)
+    assert (code, "at most 1,000 results" in err) == (2, True)
+    path.write_text("player,result\nbob,won")
+    assert "no column 'opponent'" in command("performance", file, str(path))[2]
+    path.write_text("opponent,result\n")
+    assert "holds no results" in command("performance", file, str(path))[2]
+    several = tmp_path / "several.ndjson"
+    several.write_text("\n".join([MATCH % (1, "chess"), MATCH % (1, "go")]))
+    assert "several.ndjson holds 2 pools" in command("performance", str(several), str(path))[2]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
