@@ -148,7 +148,7 @@ def reach(location: Floats, sway: Floats) -> tuple[float, float]:
 @numba.njit(cache=True)
 def grid(sway: Floats) -> float:
     """Step of the grid."""
-    return STEP / sway.max()
+    return float(STEP / sway.max())
 
 
 @numba.njit(cache=True)
@@ -227,7 +227,7 @@ def crossing(level: float, step: float, cell: Floats) -> float:
         if abs(moved - t) <= NEAREST:
             break
         t = moved
-    return step * (cell[0, POINT] + t)
+    return float(step * (cell[0, POINT] + t))
 
 
 @numba.njit(cache=True)
