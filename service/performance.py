@@ -42,6 +42,8 @@ NEAREST: Final = 1e-9
 """To so much of a newcomer's deviation a rating is found."""
 
 DOUBLED: Final = 64
+TOLD: Final = 1e-9
+"""Scores that rise by less than this part from one newcomer's deviation to the next tell nothing of a rating."""
 
 
 class Performance(NamedTuple):
@@ -50,7 +52,8 @@ class Performance(NamedTuple):
     Attributes
     ----------
     rating, deviation : float or None
-        In the system's own unit; None where all was won or all was lost.
+        In the system's own unit; None where all was won or all was lost, and where all of the field below was beaten,
+        all above was not, and the two are so far apart that nothing is told of where between.
     interval : (float or None, float or None)
         95 % interval, open (None) above where all was won, below where all was lost.
     """
@@ -97,7 +100,10 @@ def performance(system: RatingSystem, skills: Floats, pool: Floats, rest: Floats
     rating = field.where(lambda rating: field.score(rating)[0] - score)
     # The root is as far off as the score is by chance, over how fast the expected score rises there.
     beside = 1e-4 * field.unit
+    # Where a field is so far apart that any rating between would do, it is none.
     rise = (field.score(rating + beside)[0] - field.score(rating - beside)[0]) / (2.0 * beside)
+    if rise * field.unit < TOLD * most:
+        return Performance(None, None, (None, None))
     deviation = math.sqrt(field.score(rating)[1]) / rise
     reach = INTERVAL * deviation
     return Performance(rating, deviation, (rating - reach, rating + reach))

@@ -58,7 +58,9 @@ class PerformanceAnswer(TypedDict):
     score: Annotated[FiniteFloat, Field(description="1 for each that was won, 0.5 for each that was tied")]
     rating: Annotated[
         FiniteFloat | None,
-        Field(description="where just this score is expected; null where all was won or all was lost"),
+        Field(
+            description="where just this score is expected; null where all was won or lost, or nothing is told of it"
+        ),
     ]
     deviation: Annotated[FiniteFloat | None, Field(description="standard deviation of the rating; null with it")]
     interval: Annotated[

@@ -11,9 +11,10 @@ for the rating in a field to which one more player was added, so that even a pla
 Here everybody plays the whole field, oneself included, where half a win is expected and half a win is the result.
 
 Codeforces says nothing of how far off a rating may be. A step of fixed size towards a noisy performance forgets a part
-of the error and takes in the same part of the noise, so the variance is carried along as that recursion has it:
-``(1 - g)^2 variance + g^2 noise``, with the step's part ``g`` of the way to the performance (a quarter) and the noise
-that the places of a field of such ratings have. It is a rule of ours, right to first order.
+of the error and takes in a part of the noise, so the variance is carried along as that recursion has it:
+``(1 - g / f)^2 variance + g^2 noise``, with the step's part ``g`` of the way to the performance (a quarter), the noise
+that the places of a field of such ratings have, and ``f``, by which differences look smaller while the field's own
+ratings are off. It is a rule of ours, right to first order.
 
 References
 ----------
@@ -39,6 +40,9 @@ RATING: Final = 0
 VARIANCE: Final = 1
 
 ONESELF: Final = 0.5
+BLUR: Final = math.pi / 8
+"""A logistic seen through a normal error of variance v is nearly one that is flatter by sqrt(1 + BLUR v)."""
+
 MOST_OFF: Final = -10.0
 """The most that (b) takes."""
 
@@ -199,7 +203,10 @@ def _update(
         share = 2.0 * weight / (1.0 + weight)
         part = 0.25 * share
         for i in range(sides):
+            seed[i] = skills[matches.player[matches.player_start[first + order[i]]], VARIANCE]
+        forgotten = part / math.sqrt(1.0 + BLUR * slope * slope * sorted_sum(seed) / sides)
+        for i in range(sides):
             row = skills[matches.player[matches.player_start[first + order[i]]]]
             row[RATING] += share * aimed[i]
             noise = (sides + 1.0) / (3.0 * slope * slope * max(told[i], 1e-9))
-            row[VARIANCE] = min((1.0 - part) * (1.0 - part) * row[VARIANCE] + part * part * noise, most)
+            row[VARIANCE] = min((1.0 - forgotten) * (1.0 - forgotten) * row[VARIANCE] + part * part * noise, most)

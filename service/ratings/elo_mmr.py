@@ -33,7 +33,7 @@ PLACE: Final = 2
 WEIGHT: Final = 3
 TERMS: Final = 4
 
-KEPT: Final = 16
+KEPT: Final = 8
 """Terms of a player's history."""
 
 STEEP: Final = math.pi / math.sqrt(3.0)

@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ with warnings.catch_warnings():
     import elo_mmr_py
 
 DAY = 86_400
-NAMES = {"elo_mmr": "mmr", "elo_mmx": "mmx"}
+NAMES: dict[str, Literal["mmr", "mmx"]] = {"elo_mmr": "mmr", "elo_mmx": "mmx"}
 BOTH = pytest.mark.parametrize("name", NAMES)
 
 Places = Mapping[int, int]
@@ -82,7 +82,9 @@ def test_contests_of_a_history_that_is_kept_are_those_of_the_library(name: str, 
     given = {"weight_limit": 0.3, "sig_limit": 60.0, "drift_per_day": drift}
     system, players = create(name, given), 120
     table, day = empty(system, players), 0.0
-    theirs = elo_mmr_py.Rater(elo_mmr_py.EloMmrConfig(NAMES[name], **given))
+    theirs = elo_mmr_py.Rater(
+        elo_mmr_py.EloMmrConfig(NAMES[name], weight_limit=0.3, sig_limit=60.0, drift_per_day=drift)
+    )
     for number in range(KEPT):
         sides = int(draw.choice([2, 5, 30, 100]))
         ranks = np.sort(draw.integers(1, 2 + sides // 2, sides))
@@ -162,7 +164,7 @@ def test_deviations_settle_at_the_limit_whatever_contests_weigh(name: str) -> No
 
 def test_one_disaster_moves_a_rating_only_so_far() -> None:
     """Elo-MMR is robust: the worse the day, the less each further place costs; Elo-MMX is not."""
-    drops = {}
+    drops: dict[str, list[float]] = {}
     for name in NAMES:
         system = create(name)
         drops[name] = []
