@@ -8,7 +8,8 @@ together.
 What the published code does otherwise, and why not here: it reckons in whole numbers, which makes a place worth nothing
 or a point too much; it gives sides that tie the worst of their places, here they share the mean of them; and it looks
 for the rating in a field to which one more player was added, so that even a place equal to the seed moved the rating.
-Here everybody plays the whole field, oneself included, where half a win is expected and half a win is the result.
+Here everybody plays the whole field, oneself included, where half a win is expected and half a win is the result. A
+team plays with the mean of its ratings, and each of its players moves by the team's step.
 
 Codeforces says nothing of how far off a rating may be. A step of fixed size towards a noisy performance forgets a part
 of the error and takes in a part of the noise, so the variance is carried along as that recursion has it:
@@ -31,6 +32,7 @@ import numpy as np
 from msgspec import Meta
 
 from service.columns import Floats, Integers, Matches
+from service.match import MOST_SIDES
 from service.ratings import Expected, Promise, RatingSystem, Shapes
 from service.ratings.canonical import sorted_sum, strongest_first
 from service.ratings.crowd import DIRECT, between, by_place, crossing, descend, fill, grid, pulls, reach, root
@@ -48,7 +50,7 @@ MOST_OFF: Final = -10.0
 
 
 class Codeforces(RatingSystem, frozen=True, kw_only=True):
-    """Codeforces's contest rating, for single players, with ties and weights.
+    """Codeforces's contest rating, for players and teams, with ties and weights.
 
     Parameters
     ----------
@@ -69,7 +71,7 @@ class Codeforces(RatingSystem, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "codeforces"
     revision: ClassVar[int] = 1
-    shapes: ClassVar[Shapes] = Shapes(most_sides=20_000, most_players=1)
+    shapes: ClassVar[Shapes] = Shapes(most_sides=MOST_SIDES)
     promises: ClassVar[frozenset[Promise]] = frozenset(("monotone_place",))
     link: ClassVar[Link] = "logistic"
     skill_columns: ClassVar[tuple[str, ...]] = ("rating", "variance")
@@ -174,12 +176,15 @@ def _update(
     matches: Matches, skills: Floats, location: Floats, variance: Floats, slope: float, most: float, home: float
 ) -> None:
     widest = np.diff(matches.side_start).max()
-    scratch, sways = np.empty((5, widest)), np.full(widest, slope)
+    scratch, sways = np.empty((6, widest)), np.full(widest, slope)
     for match in range(len(matches.at)):
         first, end = matches.side_start[match], matches.side_start[match + 1]
         sides = end - first
+        spread = scratch[5, :sides]
         for side in range(first, end):
-            location[side] = skills[matches.player[matches.player_start[side]], RATING]
+            team = skills[matches.player[matches.player_start[side] : matches.player_start[side + 1]]]
+            location[side] = sorted_sum(team[:, RATING]) / len(team)
+            spread[side - first] = sorted_sum(team[:, VARIANCE]) / (len(team) * len(team))
             variance[side] = 0.5 / (slope * slope)
         if matches.home[match] >= 0:
             location[first + matches.home[match]] += home
@@ -202,11 +207,15 @@ def _update(
         weight = matches.weight[match]
         share = 2.0 * weight / (1.0 + weight)
         part = 0.25 * share
+        forgotten = part / math.sqrt(1.0 + BLUR * slope * slope * sorted_sum(spread) / sides)
         for i in range(sides):
-            seed[i] = skills[matches.player[matches.player_start[first + order[i]]], VARIANCE]
-        forgotten = part / math.sqrt(1.0 + BLUR * slope * slope * sorted_sum(seed) / sides)
-        for i in range(sides):
-            row = skills[matches.player[matches.player_start[first + order[i]]]]
-            row[RATING] += share * aimed[i]
+            side = first + order[i]
+            low, high = matches.player_start[side], matches.player_start[side + 1]
             noise = (sides + 1.0) / (3.0 * slope * slope * max(told[i], 1e-9))
-            row[VARIANCE] = min((1.0 - forgotten) * (1.0 - forgotten) * row[VARIANCE] + part * part * noise, most)
+            for player in matches.player[low:high]:
+                row = skills[player]
+                row[RATING] += share * aimed[i]
+                # All of a team move by the error of their mean, of which one's own is a part.
+                own = (1.0 - 2.0 * forgotten / (high - low)) * row[VARIANCE]
+                shared = forgotten * forgotten * spread[order[i]] + part * part * noise
+                row[VARIANCE] = min(own + shared, most)

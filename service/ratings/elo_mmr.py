@@ -5,6 +5,9 @@ then that performance is one more term of what is known of the player. Performan
 that lies far off pulls no harder than one that is near: a rating moves by a bounded amount, whatever happened. Results
 fade: each contest, and each day, adds variance, by which old terms lose weight, in part to a Gaussian about the rating.
 
+A team performs with the mean of its skills. To one of its n players that is a look at this mean: n times as far off,
+n times as noisy, and blurred by what is not known of the others.
+
 Where it differs from the paper, whose history of terms grows without end: a row keeps the newest `KEPT` of them. The
 oldest gives its whole weight to the Gaussian, which is placed so that the rating stays where it is.
 
@@ -23,7 +26,9 @@ import numpy as np
 from msgspec import Meta
 
 from service.columns import Floats, Matches
+from service.match import MOST_SIDES
 from service.ratings import Expected, Promise, RatingSystem, Shapes
+from service.ratings.canonical import sorted_sum
 from service.ratings.crowd import performances
 from service.ratings.link import LOGISTIC, Link, logistic
 
@@ -47,7 +52,7 @@ NEAREST: Final = 4e-16
 
 
 class EloMMR(RatingSystem, frozen=True, kw_only=True):
-    """Elo-MMR for contests of single players, with ties, weights and days of rest.
+    """Elo-MMR for contests of players or teams, with ties, weights and days of rest.
 
     Parameters
     ----------
@@ -70,7 +75,7 @@ class EloMMR(RatingSystem, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "elo_mmr"
     revision: ClassVar[int] = 1
-    shapes: ClassVar[Shapes] = Shapes(most_sides=20_000, most_players=1)
+    shapes: ClassVar[Shapes] = Shapes(most_sides=MOST_SIDES)
     promises: ClassVar[frozenset[Promise]] = frozenset(("neutral_tie", "monotone_place"))
     link: ClassVar[Link] = "logistic"
     skill_columns: ClassVar[tuple[str, ...]] = (
@@ -189,25 +194,35 @@ def _update(
     drift_per_day: float,
     home: float,
 ) -> None:
-    scratch = np.empty((2, np.diff(matches.side_start).max()))
+    scratch = np.empty((3, np.diff(matches.side_start).max()))
+    skill, spread = np.empty(len(rest)), np.empty(len(rest))
     for match in range(len(matches.at)):
         first, end = matches.side_start[match], matches.side_start[match + 1]
-        sway, performance = scratch[0, : end - first], scratch[1, : end - first]
+        sway, performance, total = scratch[0, : end - first], scratch[1, : end - first], scratch[2, : end - first]
         weight = max(weight_limit * matches.weight[match], LEAST_WEIGHT)
         scatter = limit + (limit + drift_per_day) / weight
         for side in range(first, end):
-            slot = matches.player_start[side]
-            row = skills[matches.player[slot]]
-            _fade(row, row[VARIANCE] + weight * limit + drift_per_day * rest[slot])
-            location[side] = row[MU]
-            variance[side] = (row[VARIANCE] + scatter) / (STEEP * STEEP)
-            sway[side - first] = STEEP / math.sqrt(row[VARIANCE] + scatter)
-        at_home = first + matches.home[match]
-        if at_home >= first:
-            location[at_home] += home
+            low, high = matches.player_start[side], matches.player_start[side + 1]
+            for slot in range(low, high):
+                row = skills[matches.player[slot]]
+                _fade(row, row[VARIANCE] + weight * limit + drift_per_day * rest[slot])
+                skill[slot], spread[slot] = row[MU], row[VARIANCE]
+            size = float(high - low)
+            total[side - first] = sorted_sum(spread[low:high])
+            location[side] = sorted_sum(skill[low:high]) / size
+            variance[side] = (total[side - first] / (size * size) + scatter) / (STEEP * STEEP)
+            sway[side - first] = 1.0 / math.sqrt(variance[side])
+        if matches.home[match] >= 0:
+            location[first + matches.home[match]] += home
         performances(LOGISTIC, location[first:end], sway, matches.rank[first:end], performance)
         for side in range(first, end):
-            row = skills[matches.player[matches.player_start[side]]]
-            _push(row, performance[side - first] - (home if side == at_home else 0.0), scatter)
-            row[VARIANCE] = 1.0 / (1.0 / row[VARIANCE] + 1.0 / scatter)
-            _settle(row)
+            low, high = matches.player_start[side], matches.player_start[side + 1]
+            size = float(high - low)
+            gap = performance[side - first] - location[side]
+            for slot in range(low, high):
+                # To one of a team the result is one on the mean of all, and the others stand between.
+                noise = size * size * scatter + max(total[side - first] - spread[slot], 0.0)
+                row = skills[matches.player[slot]]
+                _push(row, row[MU] + size * gap, noise)
+                row[VARIANCE] = 1.0 / (1.0 / row[VARIANCE] + 1.0 / noise)
+                _settle(row)

@@ -18,7 +18,9 @@ import numpy as np
 from msgspec import Meta
 
 from service.columns import Floats, Matches
+from service.match import MOST_SIDES
 from service.ratings import Expected, Promise, RatingSystem, Shapes
+from service.ratings.canonical import sorted_sum
 from service.ratings.crowd import performances
 from service.ratings.link import NORMAL, Link
 
@@ -30,7 +32,7 @@ LEAST_WEIGHT: Final = 1e-9
 
 
 class EloMMX(RatingSystem, frozen=True, kw_only=True):
-    """Elo-MMX for contests of single players, with ties, weights and days of rest.
+    """Elo-MMX for contests of players or teams, with ties, weights and days of rest.
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ class EloMMX(RatingSystem, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "elo_mmx"
     revision: ClassVar[int] = 1
-    shapes: ClassVar[Shapes] = Shapes(most_sides=20_000, most_players=1)
+    shapes: ClassVar[Shapes] = Shapes(most_sides=MOST_SIDES)
     promises: ClassVar[frozenset[Promise]] = frozenset(("neutral_tie", "monotone_place"))
     link: ClassVar[Link] = "normal"
     skill_columns: ClassVar[tuple[str, ...]] = ("mu", "variance")
@@ -97,25 +99,35 @@ def _update(
     drift_per_day: float,
     home: float,
 ) -> None:
-    scratch = np.empty((2, np.diff(matches.side_start).max()))
+    scratch = np.empty((3, np.diff(matches.side_start).max()))
+    skill, spread = np.empty(len(rest)), np.empty(len(rest))
     for match in range(len(matches.at)):
         first, end = matches.side_start[match], matches.side_start[match + 1]
-        sway, performance = scratch[0, : end - first], scratch[1, : end - first]
+        sway, performance, total = scratch[0, : end - first], scratch[1, : end - first], scratch[2, : end - first]
         weight = max(weight_limit * matches.weight[match], LEAST_WEIGHT)
         scatter = limit + (limit + drift_per_day) / weight
         for side in range(first, end):
-            slot = matches.player_start[side]
-            row = skills[matches.player[slot]]
-            row[VARIANCE] += weight * limit + drift_per_day * rest[slot]
-            location[side] = row[MU]
-            variance[side] = row[VARIANCE] + scatter
+            low, high = matches.player_start[side], matches.player_start[side + 1]
+            for slot in range(low, high):
+                row = skills[matches.player[slot]]
+                row[VARIANCE] += weight * limit + drift_per_day * rest[slot]
+                skill[slot], spread[slot] = row[MU], row[VARIANCE]
+            size = float(high - low)
+            total[side - first] = sorted_sum(spread[low:high])
+            location[side] = sorted_sum(skill[low:high]) / size
+            variance[side] = total[side - first] / (size * size) + scatter
             sway[side - first] = 1.0 / math.sqrt(variance[side])
-        at_home = first + matches.home[match]
-        if at_home >= first:
-            location[at_home] += home
+        if matches.home[match] >= 0:
+            location[first + matches.home[match]] += home
         performances(NORMAL, location[first:end], sway, matches.rank[first:end], performance)
         for side in range(first, end):
-            row = skills[matches.player[matches.player_start[side]]]
-            share = row[VARIANCE] / variance[side]
-            row[MU] += share * (performance[side - first] - location[side])
-            row[VARIANCE] *= 1.0 - share
+            low, high = matches.player_start[side], matches.player_start[side + 1]
+            size = float(high - low)
+            gap = performance[side - first] - location[side]
+            for slot in range(low, high):
+                # To one of a team the result is one on the mean of all, and the others stand between.
+                noise = size * size * scatter + max(total[side - first] - spread[slot], 0.0)
+                row = skills[matches.player[slot]]
+                share = row[VARIANCE] / (row[VARIANCE] + noise)
+                row[MU] += share * size * gap
+                row[VARIANCE] *= 1.0 - share
