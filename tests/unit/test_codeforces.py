@@ -98,6 +98,16 @@ def test_points_of_a_contest() -> None:
     assert ties == pytest.approx([1499.0] * 30)
 
 
+def test_a_team_plays_with_its_mean_and_moves_as_one() -> None:
+    system, ratings = create("codeforces"), np.array([1700.0, 1400.0, 1500.0])
+    table = empty(system, 3)
+    table.skills[:, RATING] = ratings
+    one = Match("1", "pool", 0, (Side(("0", "1"), rank=2), Side(("2",), rank=1)))
+    rate(system, lay_out([one], range(3)), table)
+    moves = plain(np.array([1550.0, 1500.0]), [2, 1])[1]
+    assert table.skills[:, RATING] - ratings == pytest.approx([moves[0], moves[0], moves[1]], abs=1e-9)
+
+
 def test_weights_go_part_of_the_way() -> None:
     ratings, ranks = contest(10)
     whole = after(ratings, ranks)[0] - ratings

@@ -16,7 +16,9 @@ from service.columns import Floats, lay_out
 from service.match import Match, Side
 from service.rate import Table, empty, rate
 from service.ratings import Expected, RatingSystem, create
+from service.ratings.crowd import performances
 from service.ratings.elo_mmr import KEPT, MU, PLACE, STEEP, TERMS, VARIANCE, WEIGHT
+from service.ratings.link import NORMAL
 from service.score import LOG_LOSS, SCORED, score, unscored
 
 with warnings.catch_warnings():
@@ -222,3 +224,20 @@ def test_predicts_real_contests_as_the_library_does(name: str, data: Path) -> No
     ours = table.scores
     assert ours[SCORED] == reference[SCORED] == 12
     assert ours[LOG_LOSS] / 12 == pytest.approx(reference[LOG_LOSS] / 12, abs=1e-6)
+
+
+def test_a_team_learns_as_a_gaussian_about_its_mean() -> None:
+    """Elo-MMX, all Gaussian: each player's part of one noisy look at the mean of three."""
+    system = create("elo_mmx")
+    rating, deviation = np.array([1700.0, 1400.0, 1500.0, 1550.0]), np.array([60.0, 200.0, 350.0, 100.0])
+    table = empty(system, 4)
+    table.skills[:] = system.seeded(rating, deviation, table.pool)
+    one = Match("1", "pool", 0, (Side(("0", "1", "2"), rank=1), Side(("3",), rank=2)))
+    rate(system, lay_out([one], range(4)), table)
+    drifted, scatter = deviation**2 + 0.2 * 80**2, 80.0**2 * 6
+    location, spread = np.array([rating[:3].mean(), 1550.0]), np.array([drifted[:3].sum() / 9, drifted[3]])
+    performance = np.empty(2)
+    performances(NORMAL, location, 1 / np.sqrt(spread + scatter), np.array([1, 2]), performance)
+    gain = drifted[:3] / 3 / (spread[0] + scatter)
+    assert table.skills[:3, MU] == pytest.approx(rating[:3] + gain * (performance[0] - location[0]), rel=1e-12)
+    assert table.skills[:3, VARIANCE] == pytest.approx(drifted[:3] - gain * drifted[:3] / 3, rel=1e-9)
