@@ -56,8 +56,10 @@ class EloMMR(RatingSystem, frozen=True, kw_only=True):
 
     Parameters
     ----------
-    mu_noob, sig_noob : float
-        Rating and deviation of a newcomer.
+    mu_noob : float
+        Rating of a newcomer.
+    sig_noob : float
+        Deviation of a newcomer.
     weight_limit : float
         What one more contest weighs against all before it, once there are many.
     sig_limit : float
@@ -160,7 +162,7 @@ def _settle(row: Floats) -> None:
     for term in range(TERMS, len(row), 3):
         if row[term + 1] > 0.0:
             low, high = min(low, row[term]), max(high, row[term])
-    x = row[MU]
+    x, unit = row[MU], math.sqrt(row[VARIANCE])
     for _ in range(ROUNDS):
         pull, slope = row[WEIGHT] * (x - row[PLACE]), row[WEIGHT]
         for term in range(TERMS, len(row), 3):
@@ -177,7 +179,7 @@ def _settle(row: Floats) -> None:
             moved = 0.5 * (low + high)
         step = abs(moved - x)
         x = moved
-        if step <= NEAREST * abs(x):
+        if step <= NEAREST * (abs(x) + unit):
             break
     row[MU] = x
 

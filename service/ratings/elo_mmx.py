@@ -36,8 +36,10 @@ class EloMMX(RatingSystem, frozen=True, kw_only=True):
 
     Parameters
     ----------
-    mu_noob, sig_noob : float
-        Rating and deviation of a newcomer.
+    mu_noob : float
+        Rating of a newcomer.
+    sig_noob : float
+        Deviation of a newcomer.
     weight_limit : float
         What one more contest weighs against all before it, once there are many.
     sig_limit : float

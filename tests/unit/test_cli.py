@@ -141,7 +141,7 @@ def test_performance(command: Command, file: str, tmp_path: Path) -> None:
         (["rate", "nowhere", "--param", "kk=3"], "kk: elo has no such parameter; one of: k, scale"),
         (["rate", "nowhere", "--param", "k=much"], "k: "),
         (["rate", "nowhere", "--param", "k=-1"], "k: "),
-        (["rate", "nowhere", "--system", "eloo"], "no rating system 'eloo'; there are: elo"),
+        (["rate", "nowhere", "--system", "eloo"], "no rating system 'eloo'; there are: "),
         (["evaluate", "nowhere", "--system", "elo", "--system", "eloo"], "no rating system 'eloo'"),
         (["rat"], "No such command 'rat'"),
         (["ingest", "--batch", "0"], "--batch: Input should be greater than or equal to 1"),
