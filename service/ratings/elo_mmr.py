@@ -72,7 +72,7 @@ class EloMMR(RatingSystem, frozen=True, kw_only=True):
     Examples
     --------
     >>> EloMMR().newcomer()[:4].tolist()
-    [1500.0, 122500.0, 1500.0, 8.163265306122449e-06]
+    [1500.0, 122500.0, 1500.0, 8.163265306122448e-06]
     """
 
     name: ClassVar[str] = "elo_mmr"
