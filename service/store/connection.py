@@ -116,7 +116,8 @@ class Store:
                     await self._pool.release(connection)
         except NoScriptError:
             raise
-        except (RedisError, OSError, TimeoutError) as error:
+        # The last is how uvloop says that the other end has closed the connection that is written to.
+        except (RedisError, OSError, TimeoutError, RuntimeError) as error:
             raise StoreUnavailable(f"Redis: {str(error) or type(error).__name__}") from error
 
     async def close(self) -> None:
