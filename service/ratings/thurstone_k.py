@@ -54,7 +54,7 @@ class ThurstoneK(RatingSystem, frozen=True, kw_only=True):
 
     Examples
     --------
-    >>> ThurstoneK(mu=0, sigma=1, beta=0.5).newcomer().tolist()
+    >>> ThurstoneK(mu=0.0, sigma=1.0, beta=0.5).newcomer().tolist()
     [0.0, 1.0]
     """
 

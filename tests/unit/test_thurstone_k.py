@@ -132,7 +132,7 @@ def test_weight_and_home() -> None:
     assert twice[:, 1] ** -2 == pytest.approx(before[:, 1] ** -2 + 2 * gained, rel=1e-12)
     host = play(players, [3, 1, 2], home=0)
     assert host.tolist() == once.tolist()
-    system = ThurstoneK(home=2)
+    system = ThurstoneK(home=2.0)
     columns = laid([bout([[0], [1], [2]], [3, 1, 2], 0, home=0)])
     skills, expected = before.copy(), unexpected(columns)
     system.update(columns, np.zeros(3), skills, system.opening(), expected)
@@ -153,11 +153,11 @@ def test_upsets_are_finite_and_grow() -> None:
     assert (field[:, 1] > 0).all()
 
 
-@pytest.mark.parametrize(("count", "error"), [(2, 0.83), (4, 0.63), (16, 0.45)])
+@pytest.mark.parametrize(("count", "error"), [(2, 0.79), (4, 0.63), (16, 0.45)])
 def test_deviation_says_what_the_page_states(count: int, error: float) -> None:
     """One match of newcomers, over and over: squared error over stated variance, and over the variance before."""
     matches, draw = 8_000, np.random.default_rng(count)
-    system = ThurstoneK(mu=0, sigma=1, beta=math.sqrt(0.5))
+    system = ThurstoneK(mu=0.0, sigma=1.0, beta=math.sqrt(0.5))
     skill = draw.normal(0, 1, (matches, count))
     order = np.argsort(-draw.normal(skill, math.sqrt(0.5)), axis=1)
     rank = np.empty_like(order)
