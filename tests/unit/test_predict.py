@@ -11,7 +11,7 @@ from service.columns import Floats, lay_out
 from service.match import Match, Side
 from service.predict import WIDEST, before_chances, first_chances, forecast, place_chances
 from service.rate import DAY_MS, Table, empty, rate
-from service.ratings import RatingSystem, create, systems
+from service.ratings import RatingSystem, create, systems, unexpected
 from service.score import LOG_LOSS, THREE_WAY
 
 AT = 1_795_000_000_000
@@ -58,8 +58,13 @@ def test_it_is_what_the_rating_of_the_match_predicts(
     assert np.array_equal(found.win, again.win)
 
     scored = Table(*(column.copy() for column in table))
-    rate(system, lay_out([match], range(sum(sizes))), scored)
-    chances = before_chances(found.location, found.variance, system.link, 0.0)
+    columns = lay_out([match], range(sum(sizes)))
+    rate(system, columns, scored)
+    expected = unexpected(columns)
+    system.update(columns, np.zeros(sum(sizes)), table.skills.copy(), table.pool.copy(), expected)
+    # A zone that was learned beside the system has no part in the two-way score.
+    zone = 0.0 if np.isnan(expected.zone[0]) else found.zone
+    chances = before_chances(found.location, found.variance, system.link, zone)
     pairs = chances[np.triu_indices(len(sizes), 1)]
     assert scored.scores[LOG_LOSS] - table.scores[LOG_LOSS] == pytest.approx(-np.log(pairs).mean(), rel=1e-9)
     assert found.win.sum() + (found.tie or 0.0) == pytest.approx(1.0, abs=1e-12)

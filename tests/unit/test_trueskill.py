@@ -189,7 +189,7 @@ def test_chain_against_integration() -> None:
     margin = float(ndtri(0.55)) * math.sqrt(2) * 25 / 6
     noise = (25 / 6) ** 2
     draw = np.random.default_rng(3)
-    skill = draw.normal(mean, spread, (2_000_000, 3))
+    skill = draw.normal(mean, spread, (500_000, 3))
     seen = draw.normal(skill, math.sqrt(noise))
     kept = skill[(seen[:, 0] > seen[:, 1] + margin) & (np.abs(seen[:, 1] - seen[:, 2]) < margin)]
     found = play([[(m, s)] for m, s in zip(mean, spread, strict=True)], [1, 2, 2], tau=0).skills
