@@ -1,11 +1,13 @@
 """Thurstone, K-wise: the rating of K-Sort Arena, with a variance that stays positive however many compete.
 
 Skills and performances are Gaussian, and an order of K performances is taken as its pairs. As published, their scores
-and their information are summed in full: from five equal newcomers on, more is taken off a variance than there is. Here
-each pair counts ``3 / (K + 1)`` times, since K(K - 1)/2 pairs that share their performances hold less than so many
-independent results, and together they never tell more of a skill than to have seen the player's performance itself
-would: with variances ``v`` before and ``v'`` after a match, ``1/v < 1/v' <= 1/v + 1/beta^2``. Two players are rated
-exactly as published.
+and their information are summed in full: from five equal newcomers on, more is taken off a variance than there is. But
+a player's K - 1 pairs share the player's performance and are not so many independent results. The outcomes of two of
+them correlate by ``2/pi asin(r)``, where ``r`` is the part of the variance of a gap that is the player's own, so each
+counts ``1 / (1 + (K - 2) 2/pi asin(r))`` times, with the mean of ``r`` over the others: among equals ``r`` is one half
+and that is ``3 / (K + 1)``; a newcomer among well-known players is told less than that, and one of them among newcomers
+more. All together never tell more of a skill than to have seen the performance itself would: with variances ``v``
+before and ``v'`` after a match, ``1/v < 1/v' <= 1/v + 1/beta^2``. Two players are rated exactly as published.
 
 The paper allows ties and leaves open what they tell. There is no draw margin, so a tie is a gap that was seen to be
 nothing at all: the limit of TrueSkill's draw as its margin goes to 0.
@@ -16,6 +18,8 @@ References
 ----------
 Z. Li et al., K-Sort Arena: efficient and reliable benchmarking for generative models via K-wise human preferences,
 arXiv 2408.14468, 2024.
+W. F. Sheppard, On the application of the theory of error to cases of normal distribution and normal correlation,
+Philosophical Transactions of the Royal Society A 192, 1899 (the correlation of signs).
 L. L. Thurstone, A law of comparative judgment, Psychological Review 34, 1927.
 """
 
@@ -36,6 +40,9 @@ from service.ratings.normal import above
 
 RATING: Final = 0
 DEVIATION: Final = 1
+
+SIGNS: Final = 2.0 / math.pi
+"""Times the arc sine of their correlation: the correlation of the signs of two normal variables."""
 
 
 class ThurstoneK(RatingSystem, frozen=True, kw_only=True):
@@ -89,8 +96,13 @@ class ThurstoneK(RatingSystem, frozen=True, kw_only=True):
 
 
 @numba.njit(cache=True)
-def _compare(location: Floats, spread: Floats, rank: Integers, score: Floats, information: Floats) -> None:
-    """Sum over all pairs what each performance, of mean ``location`` and variance ``spread``, is told by the others."""
+def _compare(
+    location: Floats, spread: Floats, rank: Integers, score: Floats, information: Floats, common: Floats
+) -> None:
+    """Sum over all pairs what each performance, of mean ``location`` and variance ``spread``, is told by the others.
+
+    ``common`` is the sum of the parts of the gaps' variances that are the player's own.
+    """
     order = strongest_first(location, rank, spread.reshape((1, len(spread))))
     for above_it in range(len(order) - 1):
         i = order[above_it]
@@ -110,12 +122,14 @@ def _compare(location: Floats, spread: Floats, rank: Integers, score: Floats, in
             score[q] -= v / c
             information[i] += w / variance
             information[q] += w / variance
+            common[i] += spread[i] / variance
+            common[q] += spread[q] / variance
 
 
 @numba.njit(cache=True)
 def _update(matches: Matches, skills: Floats, location: Floats, variance: Floats, noise: float, home: float) -> None:
     widest = np.diff(matches.side_start).max()
-    score, information = np.empty(widest), np.empty(widest)
+    score, information, common = np.empty(widest), np.empty(widest), np.empty(widest)
     for match in range(len(matches.at)):
         first, end = matches.side_start[match], matches.side_start[match + 1]
         sides = end - first
@@ -125,15 +139,19 @@ def _update(matches: Matches, skills: Floats, location: Floats, variance: Floats
         if matches.home[match] >= 0:
             location[first + matches.home[match]] += home
 
-        score[:sides], information[:sides] = 0.0, 0.0
-        _compare(location[first:end], variance[first:end], matches.rank[first:end], score[:sides], information[:sides])
-        share, weight = 3.0 / (sides + 1.0), matches.weight[match]
+        score[:sides], information[:sides], common[:sides] = 0.0, 0.0, 0.0
+        _compare(
+            location[first:end], variance[first:end], matches.rank[first:end],
+            score[:sides], information[:sides], common[:sides],
+        )  # fmt: skip
+        weight = matches.weight[match]
         for i in range(sides):
+            share = 1.0 / (1.0 + (sides - 2) * SIGNS * math.asin(common[i] / (sides - 1)))
             row = skills[matches.player[matches.player_start[first + i]]]
-            before = row[DEVIATION] * row[DEVIATION]
+            before, spread = row[DEVIATION] * row[DEVIATION], variance[first + i]
             # A performance that was seen itself would tell 1 / spread.
-            told = min(share * information[i], 1.0 / variance[first + i])
-            left = 1.0 - before * told
-            after = before / (1.0 + before * weight * told / left)
-            row[RATING] += after * weight * share * score[i] / left
-            row[DEVIATION] = math.sqrt(after)
+            told = min(share * information[i], 1.0 / spread)
+            # What a weight does to the mean goes by even matches: by what this one told, a win could cost.
+            usual = share * SIGNS * common[i] / spread
+            row[RATING] += before * weight * share * score[i] / (1.0 + (weight - 1.0) * before * usual)
+            row[DEVIATION] = math.sqrt(before / (1.0 + weight * before * told / (1.0 - before * told)))

@@ -59,6 +59,13 @@ def published(players: Sequence[Rating], ranks: Sequence[int]) -> tuple[list[flo
     return means, brackets
 
 
+def share(players: Sequence[Rating], i: int) -> float:
+    """How often each pair of a player counts: the variance of a mean of results that correlate alike."""
+    own = BETA**2 + players[i][1] ** 2
+    parts = [own / (own + BETA**2 + unsure**2) for q, (_, unsure) in enumerate(players) if q != i]
+    return 1 / (1 + (len(parts) - 1) * 2 / math.pi * math.asin(np.mean(parts)))
+
+
 def test_the_paper_loses_its_variance_and_this_does_not() -> None:
     for count, figure in ((2, 0.7454), (3, 0.4907), (4, 0.2361), (5, -0.0186), (6, -0.2732)):
         means, brackets = published([NEW] * count, range(count))
@@ -95,11 +102,11 @@ def test_a_library_with_the_same_pairs_agrees() -> None:
         ranks = (draw.permutation(count) + 1).tolist()
         rated = library.rate([[library.rating(*player)] for player in players], ranks=ranks)
         theirs, before = np.array([(side[0].mu, side[0].sigma) for side in rated]), np.array(players)
-        share = 3 / (count + 1)
+        shares = np.array([share(players, i) for i in range(count)])
         found = play(players, ranks)
-        assert found[:, 0] - before[:, 0] == pytest.approx(share * (theirs[:, 0] - before[:, 0]), rel=1e-9)
+        assert found[:, 0] - before[:, 0] == pytest.approx(shares * (theirs[:, 0] - before[:, 0]), rel=1e-9)
         taken = 1 - theirs[:, 1] ** 2 / before[:, 1] ** 2
-        assert 1 - found[:, 1] ** 2 / before[:, 1] ** 2 == pytest.approx(share * taken, rel=1e-9)
+        assert 1 - found[:, 1] ** 2 / before[:, 1] ** 2 == pytest.approx(shares * taken, rel=1e-9)
 
 
 @given(data=st.data(), beta=st.floats(0.1, 100), count=st.integers(2, 12))
@@ -130,6 +137,10 @@ def test_weight_and_home() -> None:
     once, twice = play(players, [3, 1, 2]), play(players, [3, 1, 2], weight=2.0)
     gained = once[:, 1] ** -2 - before[:, 1] ** -2
     assert twice[:, 1] ** -2 == pytest.approx(before[:, 1] ** -2 + 2 * gained, rel=1e-12)
+    # Among equals the mean goes by the same; the precision of what was told, times where it says that the skill is.
+    once, twice = play([NEW] * 2, [1, 2]), play([NEW] * 2, [1, 2], weight=2.0)
+    assert (twice[:, 0] - 25) / twice[:, 1] ** 2 == pytest.approx(2 * (once[:, 0] - 25) / once[:, 1] ** 2, rel=1e-12)
+    once = play(players, [3, 1, 2])
     host = play(players, [3, 1, 2], home=0)
     assert host.tolist() == once.tolist()
     system = ThurstoneK(home=2.0)
@@ -153,12 +164,21 @@ def test_upsets_are_finite_and_grow() -> None:
     assert (field[:, 1] > 0).all()
 
 
-@pytest.mark.parametrize(("count", "error"), [(2, 0.79), (4, 0.63), (16, 0.45)])
-def test_deviation_says_what_the_page_states(count: int, error: float) -> None:
-    """One match of newcomers, over and over: squared error over stated variance, and over the variance before."""
-    matches, draw = 8_000, np.random.default_rng(count)
-    system = ThurstoneK(mu=0.0, sigma=1.0, beta=math.sqrt(0.5))
-    skill = draw.normal(0, 1, (matches, count))
+@pytest.mark.parametrize(
+    ("deviations", "error"),
+    [
+        ((1.0,) * 2, 0.79),
+        ((1.0,) * 4, 0.62),
+        ((1.0,) * 16, 0.44),
+        ((1.0, *[0.2] * 7), 0.47),
+        ((0.2, *[1.0] * 7), 0.95),
+    ],
+)
+def test_deviation_says_what_the_page_states(deviations: Sequence[float], error: float) -> None:
+    """The first player after one match, over and over: squared error over stated variance, and over that before."""
+    matches, count, draw = 20_000, len(deviations), np.random.default_rng(9)
+    system = ThurstoneK(mu=0.0, beta=math.sqrt(0.5))
+    skill = draw.normal(0, deviations, (matches, count))
     order = np.argsort(-draw.normal(skill, math.sqrt(0.5)), axis=1)
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(1, count + 1)[None, :], axis=1)
@@ -168,11 +188,11 @@ def test_deviation_says_what_the_page_states(count: int, error: float) -> None:
         player=np.arange(matches * count), rank=rank.ravel(), score=np.full(matches * count, np.nan),
         home=np.repeat(one.home, matches), weight=np.ones(matches), at=np.zeros(matches, np.int64),
     )  # fmt: skip
-    skills = np.tile(system.newcomer(), (matches * count, 1))
+    skills = np.column_stack((np.zeros(matches * count), np.tile(deviations, matches)))
     system.update(columns, np.zeros(matches * count), skills, system.opening(), unexpected(columns))
-    squared = (skills[:, 0] - skill.ravel()) ** 2
-    assert squared.mean() == pytest.approx(error, abs=0.02)
-    assert squared.mean() / (skills[:, 1] ** 2).mean() == pytest.approx(1.02, abs=0.05)
+    squared = (skills[::count, 0] - skill[:, 0]) ** 2
+    assert squared.mean() / deviations[0] ** 2 == pytest.approx(error, abs=0.02)
+    assert squared.mean() / (skills[::count, 1] ** 2).mean() == pytest.approx(1.0, abs=0.03)
 
 
 def test_log_loss_is_the_paper_s(data: Path) -> None:

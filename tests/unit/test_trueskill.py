@@ -25,7 +25,7 @@ from tests.property.scenes import bout, laid
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import trueskill as library
+    import trueskill as library  # type: ignore[import-untyped]  # it says nothing of its types
 
 Rating = tuple[float, float]
 NEW: Rating = (25.0, 25 / 3)
@@ -133,7 +133,7 @@ def test_library_agrees(tied: bool) -> None:
     draw = np.random.default_rng(21)
     for _ in range(60):
         sides, ranks = made_up(draw, tied=tied)
-        given = {"beta": float(draw.uniform(2, 8)), "tau": float(draw.choice([0.0, 0.3]))}
+        given: dict[str, Any] = {"beta": float(draw.uniform(2, 8)), "tau": float(draw.choice([0.0, 0.3]))}
         given["draw_probability"] = float(draw.choice([0.02, 0.1, 0.4]))
         theirs = library_rates(sides, ranks, **given)
         assert play(sides, ranks, **given).skills == pytest.approx(theirs, rel=1e-8)
@@ -313,7 +313,7 @@ def test_a_match_may_unsettle_by_tau_at_most() -> None:
 def test_a_better_place_may_cost_in_a_chain() -> None:
     """Which is why it is not promised: the library is the same. With two sides it never does."""
     first, other, last = [(20.0, 8.0)], [(20.0, 25.0)], [(30.0, 1.0)]
-    given = {"tau": 0.0, "draw_probability": 0.9}
+    given: dict[str, Any] = {"tau": 0.0, "draw_probability": 0.9}
     tied, parted = play([first, other, last], [1, 1, 2], **given), play([other, first, last], [1, 2, 3], **given)
     assert parted.skills[1, 0] > tied.skills[0, 0] + 2
     assert tied.skills == pytest.approx(library_rates([first, other, last], [1, 1, 2], **given), rel=1e-8)
