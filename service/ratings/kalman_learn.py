@@ -27,6 +27,7 @@ HEADCOUNT: Final = 8
 
 MARGINS: Final = 10
 MARGIN_SCALE: Final = 11
+MARGIN_TAILS: Final = 12
 
 FIRST_VARIANCE: Final = 0.25
 LONGEST_STEP: Final = 0.1
@@ -49,6 +50,13 @@ WINDOW: Final = 5000.0
 FARTHEST: Final = 4.0
 """A margin counts as at most so many deviations off what was expected."""
 
+NORMAL_TAILS: Final = 3.0
+MOST_TAILS: Final = 5.0
+TAILS_KNOWN: Final = 100.0
+"""Tails are the mean fourth power of what margins are off by, in deviations: 3 of a normal. Margins with tails above 5
+are not of one kind, such as captures in one match and frags in the next: outcomes tell more. That tails are normal is
+taken to be known from so many matches."""
+
 LEAST_SCALE: Final = 1e-24
 MOST_SCALE: Final = 1e24
 LEAST_CHANCE: Final = 1e-15
@@ -68,7 +76,7 @@ def learn_zone(pool: Floats, gap: float, zone: float, favourite: int, weight: fl
 
     Parameters
     ----------
-    pool : float64[12]
+    pool : float64[13]
     gap, zone : float
         What was expected of the stronger side, never negative, and the zone, both in the pair's own deviation.
     favourite : int
@@ -82,9 +90,7 @@ def learn_zone(pool: Floats, gap: float, zone: float, favourite: int, weight: fl
     win, tie, loss = max(win, LEAST_CHANCE), max(tie, LEAST_CHANCE), max(loss, LEAST_CHANCE)
     score = by_win / win if favourite > 0 else by_loss / loss if favourite < 0 else by_tie / tie
     information = by_win * by_win / win + by_tie * by_tie / tie + by_loss * by_loss / loss
-    step(
-        pool, ZONE, weight * score, weight * information, ZONE_FORGOTTEN, math.log(LEAST_ZONE), math.log(MOST_ZONE)
-    )
+    step(pool, ZONE, weight * score, weight * information, ZONE_FORGOTTEN, math.log(LEAST_ZONE), math.log(MOST_ZONE))
 
 
 @numba.njit(cache=True)
@@ -93,7 +99,7 @@ def learn_margin(pool: Floats, seen: float, gap: float, variance: float, weight:
 
     Parameters
     ----------
-    pool : float64[12]
+    pool : float64[13]
     seen : float
         The margin after its power.
     gap : float
@@ -111,6 +117,8 @@ def learn_margin(pool: Floats, seen: float, gap: float, variance: float, weight:
         off = (seen - scale * gap) / math.sqrt(1.0 + variance)
         off = min(max(off, -FARTHEST * scale), FARTHEST * scale)
         square = off * off
+        fourth = square * square / (pool[MARGIN_SCALE] * pool[MARGIN_SCALE])
+        pool[MARGIN_TAILS] += (fourth - pool[MARGIN_TAILS]) * weight / (min(pool[MARGINS], WINDOW) + TAILS_KNOWN)
     pool[MARGINS] += weight
     pool[MARGIN_SCALE] += (square - pool[MARGIN_SCALE]) * weight / min(pool[MARGINS], WINDOW)
     pool[MARGIN_SCALE] = min(max(pool[MARGIN_SCALE], LEAST_SCALE), MOST_SCALE)

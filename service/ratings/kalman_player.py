@@ -84,7 +84,7 @@ def rested(row: Floats, spread: float, drift: float, rest: float, state: Floats)
     state[BY_SPREAD + 1] = square * by_spread + 2.0 * spread * (1.0 - square) - 4.0 * stays * bend * lack
     state[BY_DRIFT] = stays * row[MEAN_BY_DRIFT] - bend * mean
     state[BY_DRIFT + 1] = square * by_drift + 2.0 * stays * bend * lack
-    return square * lack / (spread * state[VARIANCE]) if known >= 0.0 else square * lack
+    return float(square * lack / (spread * state[VARIANCE]) if known >= 0.0 else square * lack)
 
 
 @numba.njit(cache=True)

@@ -132,7 +132,7 @@ def _tabulate(mean: Floats, scale: Floats, first: float, stride: float, nodes: i
     for q in range(len(mean)):
         part = 1.0 / scale[q]
         # Below, the logistic is nothing, and the exponential would overflow.
-        begin = max(0, int(math.floor((mean[q] - 40.0 * scale[q] - first) / stride)))
+        begin = max(0, math.floor((mean[q] - 40.0 * scale[q] - first) / stride))
         against = math.exp((mean[q] - first - begin * stride) * part)
         factor = math.exp(-stride * part)
         for node in range(begin, nodes):
