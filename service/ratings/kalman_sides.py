@@ -26,11 +26,12 @@ NEARNESS: Final = 1e-14
 LOGISTIC_SHARE: Final = math.sqrt(3.0) / math.pi
 """Scale of the logistic distribution whose standard deviation is 1."""
 
-TAIL: Final = 20.0
-"""So many scales beyond all sides, the others' pull is less than that of the side's own prior."""
+TAIL: Final = 12.0
+"""So many scales beyond all sides, 20,000 of them pull less than the side's own past: nobody's root lies farther."""
 
-NODES_A_SCALE: Final = 8.0
+NODES_A_SCALE: Final = 6.0
 MOST_NODES: Final = 4096
+"""Enough for strengths that lie 60,000 points apart; beyond, nodes are farther from each other."""
 
 
 @numba.njit(cache=True)
