@@ -460,12 +460,16 @@ def test_football_is_predicted(data: Path) -> None:
 
 
 def test_american_football_is_predicted(data: Path) -> None:
-    """The seasons 1990 to 2020; the forecasts published beside the results have .62776."""
-    losses, _ = predicted(data, "nfl_games.csv")
+    """The seasons 1990 to 2020; the forecasts published beside the results have .62776 and a Brier score of .21867."""
+    losses, columns = predicted(data, "nfl_games.csv")
     with (data / "nfl_games.csv").open(newline="", encoding="utf-8") as file:
         late = np.array([1990 <= int(row["season"]) <= 2020 for row in csv.DictReader(file)])
     assert late.sum() == 8_031
     assert losses.two_way[late].mean() < 0.6252
+    # What chance the loss was of, and so how far from the result: of a tie it is -log(chance (1 - chance)) / 2.
+    tied = columns.rank[::2] == columns.rank[1::2]
+    square = np.where(tied, 0.25 - np.exp(-2 * losses.two_way), (1 - np.exp(-losses.two_way)) ** 2)
+    assert square[late].mean() < 0.2175
 
 
 def test_halo_and_votes_are_predicted(data: Path) -> None:
