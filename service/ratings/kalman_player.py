@@ -113,3 +113,5 @@ def learn(row: Floats, state: Floats, known: float, spread: float, told: Floats)
         row[by] = state[by] + state[by + 1] * told[SCORE] + variance * told[by]
         row[by + 1] = factor * (slope * state[by + 1] - variance * variance * told[by + 1])
     row[KNOWN_BY_SPREAD] += prior
+    # Which of two sides is listed first may turn the sign of a zero.
+    row[MEAN_BY_SPREAD:] += 0.0

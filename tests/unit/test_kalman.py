@@ -35,6 +35,7 @@ from service.ratings.kalman_sides import MOST_EXACT, learn_places
 from service.score import Losses
 from standings.files.rows import Rows
 from standings.files.source import Source
+from tests.property.scenes import bits
 
 UNIT = 290.0
 YEAR = 365.25
@@ -387,6 +388,23 @@ def test_wild_margins_stay_finite() -> None:
     played(system, matches, skills, pool)
     assert np.isfinite(skills).all()
     assert np.isfinite(pool).all()
+
+
+def test_zeros_have_one_sign() -> None:
+    """Long rests leave derivatives of 0, whose sign must not tell which side was listed first."""
+    system, draw = Kalman(drift=2900, spread=15), np.random.default_rng(12)
+    ways = [(np.tile(system.newcomer(), (6, 1)), system.opening()) for _ in range(2)]
+    for _ in range(200):
+        pair, first, rest = (
+            draw.choice(6, 2, replace=False).tolist(),
+            int(draw.integers(2)),
+            float(draw.choice([0, 4e4])),
+        )
+        for turn, (skills, pool) in zip((1, -1), ways, strict=True):
+            sides = [[row] for row in pair][::turn]
+            played(system, [named(sides, [1 + first, 2 - first][::turn])], skills, pool, rest)
+    assert bits(*ways[0]) == bits(*ways[1])
+    assert (ways[0][0] == 0).any()
 
 
 def test_rest_relaxes_towards_all() -> None:
