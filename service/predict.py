@@ -222,6 +222,25 @@ def place_chances(location: Floats, variance: Floats, normal: bool) -> Floats:
     return chances
 
 
+def foretold_places(found: Forecast, link: Link) -> Floats | None:
+    """Chance of each place for each side, as `place_chances` gives them; of two sides a tie is half of each place.
+
+    None for more than `MOST_PLACED` sides.
+
+    Parameters
+    ----------
+    found : Forecast
+    link : Link
+        Of the system that made it.
+    """
+    if len(found.win) > MOST_PLACED:
+        return None
+    if len(found.win) > 2:
+        return place_chances(found.location, found.variance, link == "normal")
+    first = found.win + (found.tie or 0.0) / 2
+    return np.stack((first, first[::-1]), axis=1)
+
+
 def _scales(variance: Floats, normal: bool) -> Floats:
     scale: Floats = np.sqrt(variance if normal else 2.0 * variance)
     widened: Floats = np.maximum(scale, scale.max() / WIDEST)

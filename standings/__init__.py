@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from service.match import Match, Side
     from standings.files.source import Source
-    from standings.notebook import Rated, evaluate, predict, rate
+    from standings.notebook import Prediction, Rated, compare, evaluate, predict, rate
 
-__all__ = ["Match", "Rated", "Side", "Source", "evaluate", "predict", "rate"]
+__all__ = ["Match", "Prediction", "Rated", "Side", "Source", "compare", "evaluate", "predict", "rate"]
 
 if not TYPE_CHECKING:
     _homes = {"Match": "service.match", "Side": "service.match", "Source": "standings.files.source"}

@@ -134,7 +134,7 @@ def rate(
 ) -> None:
     """Give the final ratings of a file, offline."""
     (chosen,) = _systems([system], param)
-    from standings.offline import rate_file
+    from standings.rating import rate_file
     from standings.tables import print_json, show_ratings
 
     (print_json if json else show_ratings)(rate_file(source, chosen))
@@ -144,16 +144,36 @@ def rate(
 @takes_file
 def evaluate(
     source: Source,
-    system: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Repeatable; all unless named.")] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Repeatable; all that take every match of the file unless named, or by: all"),
+    ] = None,
     param: Parameters = None,
+    shuffle: Annotated[
+        int | None, typer.Option(min=0, metavar="SEED", help="Another order than the file's, the same for one seed.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw calibration and log-loss over time: .png or .svg.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Predict, then update, through a file, offline: how good the predictions are."""
+    """Predict, then update, through a file, offline: how good the predictions are; see docs/evaluate.md."""
     from service.ratings import systems
-    from standings.offline import evaluate_file
+    from standings.evaluation import evaluations_of
+    from standings.play import play_file
+    from standings.plot import check_picture, draw
     from standings.tables import print_json, show_evaluations
 
-    (print_json if json else show_evaluations)(evaluate_file(source, _systems(system or list(systems()), param)))
+    named = list(dict.fromkeys(system or ["all"]))
+    every = "all" in named
+    chosen = _systems(list(systems()) if every else named, param)
+    if plot is not None:
+        check_picture(plot)
+    played = play_file(source, chosen, fitting=every, shuffle=shuffle)
+    answer = evaluations_of(played)
+    (print_json if json else show_evaluations)(answer)
+    if plot is not None:
+        draw(plot, answer, played.course.blocks())
 
 
 @app.command()

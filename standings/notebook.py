@@ -14,22 +14,41 @@ import msgspec
 import numpy as np
 
 from service.match import Match, decode
-from service.predict import forecast
+from service.predict import forecast, foretold_places
 from service.problems import Problem
 from service.rate import LAST_AT
-from service.ratings import RatingSystem, create
+from service.ratings import RatingSystem, create, systems
 from service.seed import Seed
+from standings.evaluation import Evaluation, Evaluations, evaluations_of
 from standings.files.ids import Ids
 from standings.files.rows import Row, row_of
 from standings.files.source import Source
-from standings.offline import Evaluation, Player, evaluations_of, ratings_of
 from standings.play import Played, play, play_file
+from standings.rating import Player, ratings_of
 
 Matches: TypeAlias = str | os.PathLike[str] | Source | Iterable[Match | Seed | Mapping[str, Any]]
 """A file's name, a file with how it is read, or matches themselves: `Match` or the same as a dict."""
 
 BLOCK: Final = 1_000
 """Matches that are rated together."""
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """What is to be expected of a match of ``s`` sides, in their order.
+
+    Attributes
+    ----------
+    win : list of float
+        Chance of each side to be first: of two alone, of more with a shared first place counted in parts.
+    tie : float or None
+        Chance that two sides tie, which with ``win`` adds up to 1; None for more sides.
+    places : list of lists of float, or None
+        Of each side the chance of each place, the first place first; None for more than 16 sides.
+    """
+
+    win: list[float]
+    tie: float | None
+    places: list[list[float]] | None
 
 
 class Rated:
@@ -56,7 +75,7 @@ class Rated:
         pool: str | None = None,
         home: int | None = None,
         at: int | str | None = None,
-    ) -> list[float]:
+    ) -> Prediction:
         """Forecast a match of these sides; nothing is rated by it.
 
         Parameters
@@ -72,8 +91,8 @@ class Rated:
 
         Returns
         -------
-        list of float
-            The chance of each side to be first, a shared first place counted in parts; see `service.predict`.
+        Prediction
+            See `service.predict` for how it comes about.
 
         Raises
         ------
@@ -84,8 +103,9 @@ class Rated:
         --------
         >>> sides = [{"players": ["ann"], "rank": 1}, {"players": ["bob"], "rank": 2}]
         >>> ratings = rate([{"pool": "chess", "at": at, "sides": sides} for at in range(3)])
-        >>> [round(chance, 3) for chance in ratings.predict(["ann", "bob"])]
-        [0.623, 0.377]
+        >>> found = ratings.predict(["ann", "bob"])
+        >>> [round(chance, 3) for chance in (*found.win, found.tie)]
+        [0.579, 0.334, 0.087]
         """
         ladders = self._played.ladders
         if pool is None and len(ladders) == 1:
@@ -113,7 +133,9 @@ class Rated:
         if refusal := system.refusal(found.sides):
             raise Problem("shape_not_taken", f"sides: {refusal}")
         copied = table._replace(tallies=table.tallies[rows], skills=table.skills[rows])
-        return [float(chance) for chance in forecast(system, found, copied).win]
+        expected = forecast(system, found, copied)
+        places = foretold_places(expected, system.link)
+        return Prediction(expected.win.tolist(), expected.tie, None if places is None else places.tolist())
 
     def __repr__(self) -> str:
         return f"<{len(self.players):,} players by {self.system}, {self._played.matches:,} matches>"
@@ -148,7 +170,7 @@ def rate(matches: Matches, system: str = "elo", **parameters: Any) -> Rated:
     Traceback (most recent call last):
     service.problems.Problem: matches[0].sides: Expected `array` of length >= 2; see /schemas/match.json
     """
-    return Rated(_played(matches, create(system, parameters)))
+    return Rated(_played(matches, [create(system, parameters)]))
 
 
 def evaluate(matches: Matches, system: str = "elo", **parameters: Any) -> Evaluation:
@@ -171,30 +193,55 @@ def evaluate(matches: Matches, system: str = "elo", **parameters: Any) -> Evalua
     >>> found.matches, round(found.brier, 3)
     (2, 0.228)
     """
-    (answer,) = evaluations_of(_played(matches, create(system, parameters))).systems
+    (answer,) = evaluations_of(_played(matches, [create(system, parameters)])).systems
     return answer
+
+
+def compare(matches: Matches, *names: str) -> Evaluations:
+    """Evaluate rating systems side by side, on the same matches.
+
+    Parameters
+    ----------
+    matches
+        See `rate`.
+    *names : str
+        Rating systems. Without any: all that take every one of the matches.
+
+    Returns
+    -------
+    Evaluations
+        ``systems``, an `Evaluation` each; ``differences`` from the one with the best log-loss, with 95 % intervals.
+
+    Examples
+    --------
+    >>> game = {"pool": "chess", "at": 0, "sides": [{"players": ["ann"], "rank": 1}, {"players": ["bob"], "rank": 2}]}
+    >>> found = compare([game] * 20, "elo", "glicko2")
+    >>> [(one.system, one.against) for one in found.differences]
+    [('elo', 'glicko2')]
+    """
+    return evaluations_of(_played(matches, [create(name) for name in names or systems()], fitting=not names))
 
 
 def predict(
     matches: Matches, sides: Sequence[str | Sequence[str]], system: str = "elo", **parameters: Any
-) -> list[float]:
+) -> Prediction:
     """Rate matches, then forecast one; see `rate` and `Rated.predict`.
 
     Examples
     --------
     >>> game = {"pool": "chess", "at": 0, "sides": [{"players": ["ann"], "rank": 1}, {"players": ["bob"], "rank": 2}]}
-    >>> [round(chance, 3) for chance in predict([game], ["ann", "bob"], k=400)]
-    [0.909, 0.091]
+    >>> [round(chance, 3) for chance in predict([game], ["ann", "bob"], k=400).win]
+    [0.892, 0.076]
     """
     return rate(matches, system, **parameters).predict(sides)
 
 
-def _played(matches: Matches, system: RatingSystem) -> Played:
+def _played(matches: Matches, chosen: Sequence[RatingSystem], *, fitting: bool = False) -> Played:
     if isinstance(matches, str | os.PathLike):
         matches = Source(file=os.fspath(matches))
     if isinstance(matches, Source):
-        return play_file(matches, [system])
-    played = play(_blocks(matches), [system], _refuse)
+        return play_file(matches, chosen, fitting=fitting)
+    played = play(_blocks(matches), chosen, _refuse, leave_out=_leave_out if fitting else None)
     if played.duplicates:
         sys.stderr.write(f"{played.duplicates:,} duplicates left out\n")
     return played
@@ -225,6 +272,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} cannot stand in a match")
+
+
+def _leave_out(index: int, why: str) -> None:
+    sys.stderr.write(f"matches[{index}]: {why}\n")
 
 
 def _refuse(index: int, problem: Problem) -> None:

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from standings.offline import Evaluation, Evaluations, Ratings
+from standings.evaluation import Difference, Evaluation, Evaluations
 from standings.performance import Performed
+from standings.rating import Ratings
 
 SHOWN: Final = 50
 """Players in a table; the JSON has them all."""
@@ -49,21 +50,31 @@ def show_performance(answer: Performed) -> None:
 
 
 def show_evaluations(answer: Evaluations) -> None:
-    """Print the scores of every system, then how its predicted chances compare with what was seen."""
+    """Print every system's scores; of one its calibration, of several by how much they are worse than the best."""
     console = Console()
-    table = _table(["system"], ["matches", "scored", "log-loss", "Brier", "accuracy", "matches/s"])
+    table = _table(["system"], ["log-loss", "three-way", "Brier", "accuracy", "matches/s"])
     for found in answer.systems:
+        scores = (found.log_loss, found.three_way_log_loss, found.brier, found.accuracy)
         speed = found.matches_per_second
-        table.add_row(
-            found.system,
-            f"{found.matches:,}",
-            f"{found.scored:,}",
-            *("-" if score is None else f"{score:.4f}" for score in (found.log_loss, found.brier, found.accuracy)),
-            "-" if speed is None else f"{speed:,.0f}",
-        )
+        shown = ("-" if score is None else f"{score:.4f}" for score in scores)
+        table.add_row(found.system, *shown, "-" if speed is None else f"{speed:,.0f}")
+        table.caption = f"{found.matches:,} matches, {found.scored:,} scored"
     console.print(table)
-    for found in answer.systems:
-        console.print(_calibration(found))
+    if len(answer.systems) == 1:
+        console.print(_calibration(answer.systems[0]))
+    of = "years" if answer.blocks.by == "year" else "blocks of consecutive matches"
+    for name, differences in (("log-loss", answer.differences), ("three-way", answer.three_way_differences)):
+        if differences:
+            console.print(_differences(name, differences, f"{answer.blocks.count:,} {of} resampled"))
+
+
+def _differences(name: str, differences: Sequence[Difference], caption: str) -> Table:
+    table = _table(["system"], [f"{name} above that of {differences[0].against}", "95 % low", "high"])
+    for one in differences:
+        ends = ("-" if end is None else f"{end:+.4f}" for end in (one.low, one.high))
+        table.add_row(one.system, f"{one.log_loss:+.4f}", *ends)
+    table.caption = caption
+    return table
 
 
 def _calibration(found: Evaluation) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
@@ -19,7 +18,7 @@ from service.api.shared import Shared
 from service.fields import NAME_BYTES
 from service.match import MOST_ON_A_SIDE, Match, Side, checked
 from service.pools import Pool
-from service.predict import MOST_PLACED, Forecast, before_chances, forecast, place_chances
+from service.predict import MOST_PLACED, before_chances, forecast, foretold_places
 from service.problems import FieldError, Problem, wrong_field
 from service.rate import Table
 from service.ratings import RatingSystem
@@ -153,9 +152,11 @@ async def predict(
     found = forecast(system, match, table)
     compared = len(match.sides) <= MOST_COMPARED
     before = before_chances(found.location, found.variance, system.link, found.zone) if compared else None
+    chances = foretold_places(found, system.link)
+    places_of = [None] * len(match.sides) if chances is None else chances.tolist()
     seen = iter(known)
     sides = []
-    for side, win, places in zip(match.sides, found.win.tolist(), _places(system, found), strict=True):
+    for side, win, places in zip(match.sides, found.win.tolist(), places_of, strict=True):
         new = [name for name in side.players if not next(seen)]
         sides.append(ExpectedSide(players=list(side.players), newcomers=new, win=win, places=places))
     answer = PredictionAnswer(
@@ -168,18 +169,6 @@ async def predict(
         as_of=as_of,
     )
     return live.answer(answer, position, None)
-
-
-def _places(system: RatingSystem, found: Forecast) -> Sequence[list[float] | None]:
-    """Chance of each place, side by side; of two sides with a tie as half of each place."""
-    count = len(found.win)
-    if count == 2:
-        first = (found.win + (found.tie or 0.0) / 2).tolist()
-        return [first, first[::-1]]
-    if count > MOST_PLACED:
-        return [None] * count
-    chances: list[list[float]] = place_chances(found.location, found.variance, system.link == "normal").tolist()
-    return chances
 
 
 def _checked(pool: Pool, body: Planned, as_of: datetime) -> Match:

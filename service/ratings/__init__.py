@@ -227,7 +227,8 @@ def create(name: str, parameters: Mapping[str, Any] | None = None) -> RatingSyst
     kind = systems()[name]
     given = dict(parameters or {})
     if (preset := given.pop("preset", None)) is not None:
-        if preset not in kind.presets:
+        # A pools file may hold anything there, also what cannot be looked up.
+        if not isinstance(preset, str) or preset not in kind.presets:
             known = f"one of: {', '.join(kind.presets)}" if kind.presets else f"{name} has none"
             raise wrong_field("invalid_parameter", "preset", f"no preset {preset!r} of {name}", known)
         given = {**kind.presets[preset], **given}

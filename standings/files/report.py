@@ -58,6 +58,10 @@ class BadRows:
             raise Mistake(shown)
         sys.stderr.write(f"{shown}\n")
 
+    def leave_out(self, line: int, why: str) -> None:
+        """Note that a system does not take a row that others take; that is no fault of the row."""
+        sys.stderr.write(f"{self._name}:{line}: {why}\n")
+
     def close(self) -> None:
         """Say how many there were beyond those that were named."""
         if self.count > NAMED:

@@ -14,9 +14,10 @@ import pytest
 
 from service.ratings import create
 from standings.errors import Mistake
+from standings.evaluation import evaluate_file, evaluations_of
 from standings.files.source import Source
-from standings.offline import evaluate_file, evaluations_of, rate_file
 from standings.play import play_file
+from standings.rating import rate_file
 
 ELO = create("elo")
 Writer = Callable[[Sequence[Any]], Source]

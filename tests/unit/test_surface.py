@@ -16,7 +16,8 @@ from service.problems import Problem
 from service.ratings import create, systems
 from standings import Match, Side, Source, evaluate, predict, rate
 from standings.errors import Mistake
-from standings.offline import evaluate_file, rate_file
+from standings.evaluation import evaluate_file
+from standings.rating import rate_file
 
 
 def duel(number: int, **more: Any) -> dict[str, Any]:

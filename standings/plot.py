@@ -1,0 +1,106 @@
+"""One picture of how systems predicted: how true their chances were, and how their losses went over time."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from standings.course import TWO_WAY, Blocks
+from standings.errors import Mistake
+from standings.evaluation import Evaluations
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SUFFIXES: Final = (".png", ".svg")
+LARGEST_LOSS: Final = 1.0
+"""Of the scale, however badly a system began."""
+
+_STYLES: Final = ("-", "--", ":")
+_COLOURS: Final = 10
+
+
+def check_picture(path: Path) -> None:
+    """See that a picture can be drawn there, before the work that it is to show.
+
+    Raises
+    ------
+    Mistake
+        It has another suffix, or matplotlib is not installed.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise Mistake(f"--plot {path}: a picture is a {' or '.join(SUFFIXES)} file")
+    try:
+        import matplotlib  # noqa: F401  is it there
+    except ImportError:
+        raise Mistake("--plot needs matplotlib: pip install 'standings[plot]'") from None
+    if not path.parent.is_dir():
+        raise Mistake(f"--plot {path}: there is no folder {path.parent}")
+
+
+def draw(path: Path, answer: Evaluations, blocks: Blocks) -> None:
+    """Draw calibration and log-loss over time into a file.
+
+    Parameters
+    ----------
+    path : Path
+        ``.png`` or ``.svg``; see `check_picture`.
+    answer : Evaluations
+    blocks : Blocks
+        Losses of the same systems.
+
+    Raises
+    ------
+    Mistake
+        The file cannot be written.
+    """
+    # The figure alone, without pyplot, which would look for a screen.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12.0, 5.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _calibration(left, answer)
+    _losses(right, answer, blocks)
+    handles, names = right.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=6, frameon=False)
+    picture = BytesIO()
+    figure.savefig(picture, format=path.suffix[1:].lower(), dpi=120)
+    try:
+        path.write_bytes(picture.getvalue())
+    except OSError as error:
+        raise Mistake(f"--plot {path}: {error.strerror}") from None
+
+
+def _calibration(axes: Axes, answer: Evaluations) -> None:
+    axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
+    for index, found in enumerate(answer.systems):
+        points = [
+            (one.predicted, one.seen)
+            for one in found.calibration
+            if one.predicted is not None and one.seen is not None
+        ]
+        axes.plot(*zip(*points, strict=True), _style(index), color=_colour(index), marker=".")
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="predicted", ylabel="seen", title="Calibration")
+
+
+def _losses(axes: Axes, answer: Evaluations, blocks: Blocks) -> None:
+    scored = blocks.counts[TWO_WAY] > 0
+    start, means = (
+        blocks.start[scored],
+        (blocks.sums[TWO_WAY] / np.maximum(1.0, blocks.counts[TWO_WAY, :, None]))[scored],
+    )
+    for index, found in enumerate(answer.systems):
+        axes.plot(start, means[:, index], _style(index), color=_colour(index), label=found.system)
+    of = "calendar year" if blocks.by == "year" else "matches before"
+    axes.set(xlabel=of, ylabel="log-loss", title="Log-loss over time")
+
+
+def _style(index: int) -> str:
+    return _STYLES[index // _COLOURS % len(_STYLES)]
+
+
+def _colour(index: int) -> str:
+    return f"C{index % _COLOURS}"
