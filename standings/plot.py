@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SUFFIXES: Final = (".png", ".svg")
-LARGEST_LOSS: Final = 1.0
-"""Of the scale, however badly a system began."""
+POINTS: Final = 30
+"""Of the losses over time, each for as many matches as the others: years of a few matches would only be noise."""
+
+LEAST_WEIGHT: Final = 25.0
+"""Of a tenth of the chances with fewer predictions, what was seen is an accident."""
 
 _STYLES: Final = ("-", "--", ":")
 _COLOURS: Final = 10
@@ -80,22 +83,23 @@ def _calibration(axes: Axes, answer: Evaluations) -> None:
         points = [
             (one.predicted, one.seen)
             for one in found.calibration
-            if one.predicted is not None and one.seen is not None
+            if one.weight >= LEAST_WEIGHT and one.predicted is not None and one.seen is not None
         ]
-        axes.plot(*zip(*points, strict=True), _style(index), color=_colour(index), marker=".")
+        axes.plot(*np.array(points).reshape(-1, 2).T, _style(index), color=_colour(index), marker=".", linewidth=1.2)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="predicted", ylabel="seen", title="Calibration")
 
 
 def _losses(axes: Axes, answer: Evaluations, blocks: Blocks) -> None:
-    scored = blocks.counts[TWO_WAY] > 0
-    start, means = (
-        blocks.start[scored],
-        (blocks.sums[TWO_WAY] / np.maximum(1.0, blocks.counts[TWO_WAY, :, None]))[scored],
-    )
+    counts, sums = blocks.counts[TWO_WAY], blocks.sums[TWO_WAY]
+    point = (np.cumsum(counts) - counts / 2) // max(1.0, counts.sum() / POINTS)
+    first = np.flatnonzero(np.diff(point, prepend=-1.0))
+    matches = np.maximum(1.0, np.add.reduceat(counts, first))
+    middle = np.add.reduceat(counts * blocks.start, first) / matches
     for index, found in enumerate(answer.systems):
-        axes.plot(start, means[:, index], _style(index), color=_colour(index), label=found.system)
-    of = "calendar year" if blocks.by == "year" else "matches before"
-    axes.set(xlabel=of, ylabel="log-loss", title="Log-loss over time")
+        means = np.add.reduceat(sums[:, index], first) / matches
+        axes.plot(middle, means, _style(index), color=_colour(index), linewidth=1.2, label=found.system)
+    axes.set(xlabel="year" if blocks.by == "year" else "matches before", ylabel="log-loss", title="Log-loss over time")
+    axes.ticklabel_format(axis="x", useOffset=False, style="plain")
 
 
 def _style(index: int) -> str:

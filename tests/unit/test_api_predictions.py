@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from service.api.bodies import MOST_BYTES
 from service.api.predictions import MOST_COMPARED, MOST_PLAYERS
+from service.score import FIRST_ZONE
 from standings.embedded import ValkeyServer
 from tests.api import Client, client, is_problem, serving, settings
 from tests.league import duel, newcomers, tie
@@ -39,20 +41,33 @@ def test_a_match_is_predicted_by_the_ratings_as_they_stand(redis_server: ValkeyS
             await league.play(*(duel("chess", "ann", "bob") for _ in range(20)), tie("chess", [["cid"], ["dan"]]))
             found = await answer(ask, "chess", sides=sides("ann", "bob"))
             ann, bob = [(await ask.read(f"/v1/pools/chess/players/{name}")) for name in ("ann", "bob")]
-            expected = 1 / (1 + 10 ** ((bob["rating"] - ann["rating"]) / 400))
-            assert [side["win"] for side in found["sides"]] == pytest.approx([expected, 1 - expected], rel=1e-12)
-            assert found["before"] == [[0.5, found["sides"][0]["win"]], [found["sides"][1]["win"], 0.5]]
-            assert (found["tie"], found["position"], found["system"]) == (None, ann["position"], "elo")
+            gap = (ann["rating"] - bob["rating"]) * math.log(10) / 400
+            won, lost = (side["win"] for side in found["sides"])
+            # Elo has no model of ties: a zone of gaps was learned, and lies on both sides of this one.
+            zone = gap - math.log(won / (1 - won))
+            assert 0 < zone < FIRST_ZONE
+            assert lost == pytest.approx(1 / (1 + math.exp(gap + zone)), rel=1e-9)
+            assert won + found["tie"] + lost == pytest.approx(1, rel=1e-12)
+            first = won + found["tie"] / 2
+            assert found["before"][0] == pytest.approx([0.5, first], rel=1e-12)
+            assert found["before"][1] == pytest.approx([1 - first, 0.5], rel=1e-12)
+            assert found["sides"][0]["places"] == pytest.approx([first, 1 - first], rel=1e-12)
+            assert found["sides"][1]["places"] == pytest.approx([1 - first, first], rel=1e-12)
+            assert (found["position"], found["system"]) == (ann["position"], "elo")
             assert [(side["players"], side["newcomers"]) for side in found["sides"]] == [(["ann"], []), (["bob"], [])]
 
             turned = await answer(ask, "chess", sides=sides("bob", "ann"))
-            assert turned["sides"] == found["sides"][::-1]
+            for side, same in zip(turned["sides"], found["sides"][::-1], strict=True):
+                assert (side["players"], side["win"]) == (same["players"], pytest.approx(same["win"], rel=1e-12))
             several = await answer(ask, "chess", sides=sides("ann", "cid", "bob"))
             strengths = [10 ** (rating / 400) for rating in (ann["rating"], 1500.0, bob["rating"])]
             expected_of = [strength / sum(strengths) for strength in strengths]
             assert [side["win"] for side in several["sides"]] == pytest.approx(expected_of, rel=1e-9)
+            assert [side["places"][0] for side in several["sides"]] == pytest.approx(expected_of, rel=1e-9)
+            assert several["tie"] is None
             teams = await answer(ask, "chess", sides=sides("ann+bob", "cid+dan"))
-            assert [side["win"] for side in teams["sides"]] == [0.5, 0.5]
+            even, other = (side["win"] for side in teams["sides"])
+            assert even == other == pytest.approx((1 - teams["tie"]) / 2)
 
     asyncio.run(run())
 
@@ -99,6 +114,7 @@ def test_only_so_many_are_compared_each_with_each(valkey: ValkeyServer, unique: 
             for count in (MOST_COMPARED, MOST_COMPARED + 1, MOST_PLAYERS):
                 found = await answer(ask, "chess", sides=sides(*names[:count]))
                 assert (found["before"] is not None) is (count <= MOST_COMPARED)
+                assert found["sides"][0]["places"] is None
                 assert [side["win"] for side in found["sides"]] == pytest.approx([1 / count] * count, rel=1e-9)
             teams = ["+".join(names[start : start + 100]) for start in range(0, MOST_PLAYERS, 100)]
             assert len((await answer(ask, "chess", sides=sides(*teams)))["sides"]) == 10

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.ratings.elo import Elo
 from standings import cli
 
 MATCH = (
@@ -84,6 +85,7 @@ def test_evaluate(command: Command, file: str) -> None:
         "matches",
         "scored",
         "log_loss",
+        "three_way_log_loss",
         "brier",
         "accuracy",
         "calibration",
@@ -130,6 +132,40 @@ def test_performance(command: Command, file: str, tmp_path: Path) -> None:
     assert "several.ndjson holds 2 pools" in command("performance", str(several), str(path))[2]
 
 
+def test_evaluate_several(command: Command, file: str, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.svg"
+    words = ("evaluate", file, "--system", "elo", "--system", "glicko2", "--system", "elo", "--shuffle", "7")
+    code, out, _ = command(*words, "--plot", str(picture), "--json")
+    assert code == 0
+    answer = json.loads(out)
+    assert [one["system"] for one in answer["systems"]] == ["elo", "glicko2"]
+    assert list(answer["differences"][0]) == ["system", "against", "log_loss", "low", "high"]
+    assert answer["blocks"] == {"by": "matches", "count": 2}
+    assert picture.read_text().startswith("<?xml")
+    code, out, _ = command(*words)
+    assert code == 0
+    assert "2 blocks of consecutive matches" in out
+    names = [one["system"] for one in json.loads(command("evaluate", file, "--system", "all", "--json")[1])["systems"]]
+    assert {"elo", "glicko2"} <= set(names)
+
+
+def test_a_preset_is_a_parameter(command: Command, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Elo, "presets", {"slow": {"k": 10.0, "start": 100.0}})
+    _, out, _ = command("rate", file, "--param", "preset=slow", "--param", "k=20", "--json")
+    assert (
+        json.loads(out)["players"]
+        == json.loads(command("rate", file, "--param", "start=100", "--param", "k=20", "--json")[1])["players"]
+    )
+    _, out, _ = command("evaluate", file, "--system", "elo", "--param", "preset=slow", "--json")
+    (found,) = json.loads(out)["systems"]
+    assert (
+        found["log_loss"]
+        > json.loads(command("evaluate", file, "--system", "elo", "--json")[1])["systems"][0]["log_loss"]
+    )
+    code, _, err = command("rate", file, "--param", "preset=quick")
+    assert (code, err) == (2, "standings: preset: no preset 'quick' of elo; one of: slow\n")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -142,7 +178,10 @@ def test_performance(command: Command, file: str, tmp_path: Path) -> None:
         (["rate", "nowhere", "--param", "k=much"], "k: "),
         (["rate", "nowhere", "--param", "k=-1"], "k: "),
         (["rate", "nowhere", "--system", "eloo"], "no rating system 'eloo'; there are: "),
+        (["rate", "nowhere", "--system", "glicko2", "--param", "preset=nothing"], "preset: no preset 'nothing' of "),
         (["evaluate", "nowhere", "--system", "elo", "--system", "eloo"], "no rating system 'eloo'"),
+        (["evaluate", "nowhere", "--plot", "picture.gif"], "--plot picture.gif: a picture is a .png or .svg file"),
+        (["evaluate", "nowhere", "--shuffle", "-1"], "Invalid value for '--shuffle'"),
         (["rat"], "No such command 'rat'"),
         (["ingest", "--batch", "0"], "--batch: Input should be greater than or equal to 1"),
         (["ingest", "--batch", "many"], "Invalid value for '--batch'"),

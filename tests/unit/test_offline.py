@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from benchmarks.systems import FILES, File
 from service.ratings import create
 from standings.errors import Mistake
 from standings.evaluation import evaluate_file, evaluations_of
@@ -203,47 +204,30 @@ def test_strict_ends_with_the_row(write: Writer) -> None:
         rate_file(replace(source, strict=True), ELO)
 
 
-def games(data: Path) -> dict[str, tuple[Source, int, int]]:
-    """Each file of real matches, how it is read, its matches and its players."""
-
-    def source(name: str, **options: Any) -> Source:
-        return Source(file=str(data / name), strict=True, **options)
-
-    football = source(
-        "football_international.csv",
-        side=("home_team:home_score", "away_team:away_score"),
-        at="date",
-        pool="football",
-        home=0,
-        neutral="neutral=TRUE",
-    )
-    nfl = source("nfl_games.csv", side=("team1:score1", "team2:score2"), at="date", home=0, neutral="neutral=1")
-    halo = source(
-        "halo2_head_to_head.csv", side=("player_1:score_1", "player_2:score_2"), at="end_time", id="id", pool="halo"
-    )
-    return {
-        "football": (football, 49_520, 337),
-        "nfl": (nfl, 16_810, -1),
-        "head_to_head": (halo, 6_028, 1_653),
-        "teams": (source("halo2_large_team.ndjson", preset="teams"), 972, 2_486),
-        "contests": (source("codeforces_contests.ndjson.gz", preset="contests"), 200, 18_797),
-        "votes": (source("llm_votes.csv", preset="votes", at="2023-10-01"), 8_931, 59),
-    }
+# Matches and players of the files that the benchmark of the systems reads.
+HOLD = {
+    "football": (49_520, 337),
+    "NFL": (16_810, None),
+    "Halo, duels": (6_028, 1_653),
+    "Halo, teams": (972, 2_486),
+    "Codeforces": (200, 18_797),
+    "LLM votes": (8_931, 59),
+}
 
 
-@pytest.mark.parametrize("name", ["football", "nfl", "head_to_head", "teams", "contests", "votes"])
-def test_real_files_are_read_whole(data: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    source, matches, players = games(data)[name]
-    played = play_file(source, [ELO])
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.title)
+def test_real_files_are_read_whole(data: Path, file: File, capsys: pytest.CaptureFixture[str]) -> None:
+    played = play_file(file.source(data), [ELO], shuffle=file.shuffle)
+    matches, players = HOLD[file.title]
     (ladder,) = played.ladders.values()
     assert (played.matches, played.duplicates) == (matches, 0)
-    assert len(ladder.row_of) == players or players < 0
+    assert players is None or len(ladder.row_of) == players
     assert evaluations_of(played).systems[0].log_loss is not None
     assert capsys.readouterr().err == ""
 
 
 def test_football_by_its_columns_is_football_by_plain_elo(data: Path) -> None:
-    source, _, _ = games(data)["football"]
+    source = FILES[0].source(data)
     rating: dict[str, float] = {}
     with Path(source.file).open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):

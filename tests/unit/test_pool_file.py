@@ -108,6 +108,24 @@ def test_faults_are_told_with_line_and_key(text: str, where: str, what: str) -> 
     assert what in message
 
 
+def test_a_preset_stands_among_the_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Elo, "presets", {"fide": {"k": 20.0, "scale": 300.0}})
+    text = '[pools.x]\nparameters = { preset = "fide", k = 10 }\n[[pools.x.shadows]]\nsystem = "glicko2"\n'
+    assert parse_pools(text, "pools.toml").configured("x").live == create("elo", {"k": 10, "scale": 300})
+    assert told(text.replace("fide", "fie")) == (
+        "pools.toml, line 2, pools.x.parameters.preset: no preset 'fie' of elo; one of: fide"
+    )
+    for wrong in ("3", "[]", "{ a = 1 }"):
+        assert told(text.replace('"fide"', wrong)).startswith(
+            "pools.toml, line 2, pools.x.parameters.preset: no preset "
+        )
+    shadow = f"{text}parameters.preset = 'fide'"
+    monkeypatch.setattr(create("glicko2").__class__, "presets", {})
+    assert told(shadow) == (
+        "pools.toml, line 5, pools.x.shadows[0].parameters.preset: no preset 'fide' of glicko2; glicko2 has none"
+    )
+
+
 def test_lines_of_arrays_of_tables() -> None:
     text = """[pools.y]
 [[pools.y.shadows]]

@@ -14,7 +14,7 @@ import pytest
 import standings
 from service.problems import Problem
 from service.ratings import create, systems
-from standings import Match, Side, Source, evaluate, predict, rate
+from standings import Match, Side, Source, compare, evaluate, predict, rate
 from standings.errors import Mistake
 from standings.evaluation import evaluate_file
 from standings.rating import rate_file
@@ -106,32 +106,64 @@ def test_a_forecast_is_what_evaluate_would_have_said(system: str) -> None:
     matches = [duel(number, at=number * 5 * 86_400_000) for number in range(60)]
     for end in range(40, 59):
         sides = [side["players"] for side in matches[end]["sides"]]
-        assert sum(predict(matches[:end], sides, system)) == pytest.approx(1)
-        chance, _ = rate(matches[:end], system).predict(sides, at=matches[end]["at"])
+        expected = rate(matches[:end], system).predict(sides, at=matches[end]["at"])
+        assert expected.tie is not None
+        assert sum(expected.win) + expected.tie == pytest.approx(1)
         won = {**matches[end], "sides": [{"players": side, "rank": rank} for rank, side in enumerate(sides, 1)]}
         scores = [evaluate(given, system) for given in ([*matches[:end], won], matches[:end])]
-        losses = [(score.log_loss or 0) * score.scored for score in scores]
-        assert losses[0] - losses[1] == pytest.approx(-math.log(chance), rel=1e-6)
+        losses = [(score.three_way_log_loss or 0) * score.scored for score in scores]
+        assert losses[0] - losses[1] == pytest.approx(-math.log(expected.win[0]), rel=1e-6)
+
+
+def test_two_sides_share_the_places_of_a_tie() -> None:
+    ratings = rate([duel(number) for number in range(50)])
+    found = ratings.predict(["p1", "q1"])
+    assert predict([duel(number) for number in range(50)], ["p1", "q1"]) == found
+    assert found.tie is not None
+    assert found.places is not None
+    assert found.places[0] == pytest.approx([found.win[0] + found.tie / 2, found.win[1] + found.tie / 2])
+    assert found.places[1] == pytest.approx(found.places[0][::-1])
+
+
+def test_systems_are_compared_on_the_same_matches(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = compare(file, "elo", "glicko2")
+    assert [one.system for one in found.systems] == ["elo", "glicko2"]
+    assert [one.log_loss for one in found.systems] == [evaluate(file, name).log_loss for name in ("elo", "glicko2")]
+    assert len(found.differences) == len(found.three_way_differences) == 1
+    everyone = compare([duel(number) for number in range(3_000)])
+    assert capsys.readouterr().err.count("is left out") == len(systems()) - len(everyone.systems)
+    assert {"elo", "glicko2"} <= {one.system for one in everyone.systems}
+    with pytest.raises(Problem, match="no rating system 'eloo'"):
+        compare([], "elo", "eloo")
 
 
 def test_a_forecast_changes_nothing() -> None:
     ratings = rate([duel(number) for number in range(50)])
     before = ratings.predict(["p1", "q1"], home=0)
     assert ratings.predict(["p1", "q1"], home=0) == before
-    assert ratings.predict(["q1", "p1"], home=1) == pytest.approx(before[::-1])
+    turned = ratings.predict(["q1", "p1"], home=1)
+    assert turned.win == pytest.approx(before.win[::-1])
+    assert turned.tie == pytest.approx(before.tie)
     assert ratings.players == rate([duel(number) for number in range(50)]).players
 
 
 def test_a_forecast_of_many_sides_and_teams() -> None:
     ratings = rate([duel(number) for number in range(200)])
     names = [["p1", "p2"], ["q1"], "q2", ("p3",)]
-    chances = ratings.predict(names)
+    found = ratings.predict(names)
+    chances = found.win
     assert sum(chances) == pytest.approx(1)
+    assert found.tie is None
+    assert found.places is not None
+    assert [places[0] for places in found.places] == pytest.approx(chances, abs=1e-9)
+    assert np.sum(found.places, axis=0) == pytest.approx(1)
     # Elo has one performance for all: Plackett and Luce, who keep the odds of every pair.
     for i, one in enumerate(names):
         for q, other in enumerate(names[:i]):
-            chance, rest = ratings.predict([one, other])
-            assert chances[i] / chances[q] == pytest.approx(chance / rest)
+            won, lost = ratings.predict([one, other]).win
+            # The zone of ties takes the same from both, in the logarithm of the odds.
+            odds = math.sqrt(won / (1 - won) / (lost / (1 - lost)))
+            assert chances[i] / chances[q] == pytest.approx(odds)
 
 
 @pytest.mark.parametrize(
