@@ -60,6 +60,9 @@ FILES: Final = (
 
 def run() -> None:
     """Evaluate all systems on all files and write the tables into the page."""
+    if not DATA.is_dir():
+        print(f"systems: no match data beside the checkout, {DATA} is missing; the page stays as it is")
+        return
     found = [
         evaluate_file(one.source(DATA), [create(name) for name in systems()], fitting=True, shuffle=one.shuffle)
         for one in FILES

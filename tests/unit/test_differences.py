@@ -22,8 +22,8 @@ def test_the_interval_holds_the_true_difference_as_often_as_it_says(blocks: int)
         assert found is not None
         inside += found[0] <= 0.004 <= found[1]
         widths.append(found[1] - found[0])
-    # Of 400 trials at 0.95, so many lie inside but for one time in 1,000; 0.985 is what five blocks may be too wide.
-    assert 0.91 <= inside / trials <= 0.985
+    # It says 0.95. The plain percentile interval of five blocks holds it in 0.83.
+    assert 0.9 <= inside / trials <= 0.98
     assert np.mean(widths) < 12 * 0.015 / np.sqrt(blocks)
 
 

@@ -47,7 +47,7 @@ def write(path: Path, results: Sequence[tuple[str, ...]]) -> Source:
 def league(count: int, ties: float = 0.2) -> list[tuple[str, ...]]:
     """Matches of 20 players, each 0.2 stronger on the log scale than the one before."""
     chance = random.Random(5)
-    results = []
+    results: list[tuple[str, ...]] = []
     for _ in range(count):
         a, b = chance.sample(range(20), 2)
         won = (a, b) if chance.random() < 1 / (1 + math.exp((b - a) / 5)) else (b, a)
