@@ -66,7 +66,7 @@ class WengLinBT(RatingSystem, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "weng_lin_bt"
     revision: ClassVar[int] = 1
-    # The pairs of the largest match take about a third of a second.
+    # The pairs of the largest match take about a tenth of a second, as in Elo.
     shapes: ClassVar[Shapes] = Shapes(most_sides=5_000)
     promises: ClassVar[frozenset[Promise]] = frozenset(
         ("neutral_tie", "monotone_place", "monotone_margin", "rest_grows")

@@ -69,7 +69,7 @@ class WengLinTM(RatingSystem, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "weng_lin_tm"
     revision: ClassVar[int] = 1
-    # The pairs of the largest match take about a second.
+    # The pairs of the largest match take about a fifth of a second.
     shapes: ClassVar[Shapes] = Shapes(most_sides=5_000)
     promises: ClassVar[frozenset[Promise]] = frozenset(
         ("neutral_tie", "monotone_place", "monotone_margin", "rest_grows")
