@@ -89,5 +89,6 @@ def expected_score(link: int, x: float, zone: float) -> float:
     """
     if zone == 0.0:
         return below(link, x)
-    win, tie, _ = outcome_chances(link, x, zone)
-    return win + 0.5 * tie
+    win, _, loss = outcome_chances(link, x, zone)
+    # Exactly one half between equals, and of both sides exactly 1: win + tie / 2 would be off by the last bit.
+    return 0.5 + 0.5 * (win - loss)

@@ -20,6 +20,7 @@ def test_chances_are_chances(link: int, x: float, zone: float) -> None:
     assert outcome_chances(link, -x, zone) == pytest.approx((loss, tie, win), abs=1e-15)
     assert expected_score(link, x, zone) == pytest.approx(win + tie / 2, abs=1e-15)
     assert expected_score(link, x, 0.0) == below(link, x)
+    assert expected_score(link, 0.0, zone) == 0.5
 
 
 @given(link=links, x=st.floats(-5, 5))
