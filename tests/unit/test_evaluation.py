@@ -81,8 +81,18 @@ def test_all_leaves_out_who_does_not_take_a_match(tmp_path: Path, capsys: pytest
     assert ":4: shape_not_taken: sides: duels takes no ties" in capsys.readouterr().err
 
 
-def test_the_ratings_of_the_others_do_not_notice(tmp_path: Path) -> None:
-    source = write(tmp_path, league(300))
+def test_the_others_do_not_notice_who_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Late, after many pieces of the file.
+    monkeypatch.setattr("standings.files.lines.BLOCK_BYTES", 700)
+    source = write(tmp_path, [*league(299, ties=0), ("p1", "=p2")])
+    glicko2 = create("glicko2")
+    found, expected = (
+        evaluate_file(source, [glicko2, Duels(), ELO], fitting=True),
+        evaluate_file(source, [glicko2, ELO]),
+    )
+    assert found.differences == expected.differences
+    assert found.three_way_differences == expected.three_way_differences
+    assert [one.log_loss for one in found.systems] == [one.log_loss for one in expected.systems]
     played = play_file(source, [Duels(), ELO], fitting=True)
     assert (played.systems, played.matches) == ([ELO], 300)
     assert ratings_of(played) == ratings_of(play_file(source, [ELO]))
