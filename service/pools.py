@@ -113,7 +113,7 @@ class Pool:
         Examples
         --------
         >>> Pools().configured("chess").fingerprint(create("elo", {"k": 24}))[:61]
-        '{"rules":2,"window":1000000,"system":"elo","revision":1,"k":2'
+        '{"rules":2,"window":1000000,"system":"elo","revision":2,"k":2'
         """
         decides = {
             "rules": RULES_REVISION,

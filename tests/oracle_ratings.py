@@ -11,16 +11,18 @@ from tests.oracle_match import Match
 RATING = 4
 BELIEF = 5
 VARIANCE = 6
+PLAYED = 7
+PEAK = 8
 
 
 def new_row() -> list[float]:
-    """Matches, won, tied, last_at, rating, mean and variance of the belief about a newcomer."""
-    return [0.0, 0.0, 0.0, 0.0, 1500.0, 1500.0, 350.0 * 350.0]
+    """Matches, won, tied, last_at, rating, mean and variance of the belief about a newcomer, matches and peak."""
+    return [0.0, 0.0, 0.0, 0.0, 1500.0, 1500.0, 350.0 * 350.0, 0.0, 1500.0]
 
 
 def seeded(rating: float, deviation: float, learned: list[float]) -> list[float]:
     """What is known of a player who comes with a rating: the belief is the rating, off by what the pool has learned."""
-    return [rating, rating + learned[0], deviation * deviation]
+    return [rating, rating + learned[0], deviation * deviation, 0.0, rating]
 
 
 def deviation_of(row: list[float], learned: list[float], rest_days: float) -> float:
@@ -171,6 +173,8 @@ def rate(
         for player in side:
             row = rows[player]
             row[RATING] += k * match.weight * move[i]
+            row[PLAYED] += 1.0
+            row[PEAK] = max(row[PEAK], row[RATING])
             part = row[VARIANCE] / len(side) / spread[i]
             row[BELIEF] += part * after * match.weight * pull[i]
             row[VARIANCE] = max(row[VARIANCE] - part * part * (spread[i] - after), min(row[VARIANCE], surest))

@@ -5,10 +5,8 @@ with the days between: what lies further back than the period that ends with the
 volatility as it was known, the rest of the time by the volatility as the match leaves it. Without days between two
 matches nothing grows.
 
-A match of K sides is taken as its pairs, all from the state before it, each counted ``3 / (K + 1)`` times, as in
-`elo`. A side plays with the mean of its players' ratings. To a player on a team of n, the result is one on that mean:
-an n-th of the slope, blurred by the deviations of the others, so that the least known player moves most. A player
-alone, in a match of two sides, is the paper's case, step by step.
+Teams are taken as `service.ratings.glickman` says, a match of K sides as its pairs, see `service.ratings.pairs`; a
+player alone, in a match of two sides, is the paper's case, step by step.
 
 Matches make a player better known, with one exception that the paper means: a result so unlikely that the volatility
 rises by it can leave the deviation a trace above what rest alone would have made of it.
@@ -22,16 +20,17 @@ M. E. Glickman, Dynamic paired comparison models with stochastic variances, Jour
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final
 
 import numba
 import numpy as np
 from msgspec import Meta
 
-from service.columns import Floats, Integers, Matches
+from service.columns import Floats, Matches
 from service.ratings import Expected, Promise, RatingSystem, Shapes
-from service.ratings.canonical import sorted_sum, strongest_first
-from service.ratings.link import Link, logistic
+from service.ratings.glickman import compare, field, lesson
+from service.ratings.link import Link
 
 RATING: Final = 0
 DEVIATION: Final = 1
@@ -39,10 +38,6 @@ VOLATILITY: Final = 2
 
 SCALE: Final = 173.7178
 """Points of rating to one of the paper's inner unit. All is reckoned in points, the volatility kept as published."""
-
-SLOPE: Final = 1.0 / SCALE
-BLUR: Final = 3.0 / (math.pi * math.pi) / (SCALE * SCALE)
-"""Against skills known with a variance of v, a gap counts ``1 / sqrt(1 + BLUR v)`` of itself: the paper's g."""
 
 ROUNDS: Final = 100
 NEARNESS: Final = 1e-12
@@ -83,6 +78,18 @@ class Glicko2(RatingSystem, frozen=True, kw_only=True):
     shapes: ClassVar[Shapes] = Shapes(most_sides=5_000)
     promises: ClassVar[frozenset[Promise]] = frozenset(("neutral_tie", "monotone_place", "rest_grows"))
     link: ClassVar[Link] = "logistic"
+    presets: ClassVar[Mapping[str, Mapping[str, float]]] = {
+        "lichess": {
+            "tau": 0.75,
+            "start": 1500.0,
+            "deviation": 500.0,
+            "least_deviation": 45.0,
+            "volatility": 0.09,
+            "most_volatility": 0.1,
+            "periods_per_day": 0.21436,
+            "home": 11.782457,
+        }
+    }  # fmt: skip
     skill_columns: ClassVar[tuple[str, ...]] = ("rating", "deviation", "volatility")
 
     tau: Annotated[float, Meta(ge=0, le=2)] = 0.5
@@ -170,7 +177,8 @@ def _volatility(volatility: float, most: float, tau: float, variance: float, sco
 
 @numba.njit(cache=True)
 def _learn(
-    row: Floats,
+    skills: Floats,
+    row: int,
     variance: float,
     periods: float,
     score: float,
@@ -181,35 +189,13 @@ def _learn(
     most_volatility: float,
 ) -> None:
     """Steps 5 to 8 of the paper for one player, whose skill had the variance before the match's period."""
-    row[VOLATILITY] = _volatility(row[VOLATILITY], most_volatility, tau, variance, score, information)
-    step = SCALE * row[VOLATILITY]
+    volatility = _volatility(skills[row, VOLATILITY], most_volatility, tau, variance, score, information)
+    step = SCALE * volatility
     before = min(variance + min(periods, 1.0) * (step * step), most)
     after = before / (1.0 + before * information)
-    row[RATING] += after * score
-    row[DEVIATION] = math.sqrt(max(after, least))
-
-
-@numba.njit(cache=True)
-def _compare(location: Floats, rank: Integers, sway: Floats, score: Floats, information: Floats) -> None:
-    """Steps 3 and 4 of the paper over all pairs of a match: what each side's mean learns from the others."""
-    sides = len(location)
-    share = 3.0 / (sides + 1.0)
-    order = strongest_first(location, rank, sway.reshape((1, sides)))
-    for above in range(sides - 1):
-        i = order[above]
-        for below in range(above + 1, sides):
-            q = order[below]
-            result = 0.5
-            if rank[i] != rank[q]:
-                result = 1.0 if rank[i] < rank[q] else 0.0
-            gap = location[i] - location[q]
-            # Each sees the other through the other's deviation.
-            chance = logistic(sway[q] * gap)
-            score[i] += share * sway[q] * (result - chance)
-            information[i] += share * sway[q] * sway[q] * chance * (1.0 - chance)
-            chance = logistic(-sway[i] * gap)
-            score[q] += share * sway[i] * (1.0 - result - chance)
-            information[q] += share * sway[i] * sway[i] * chance * (1.0 - chance)
+    skills[row, RATING] += after * score
+    skills[row, DEVIATION] = math.sqrt(max(after, least))
+    skills[row, VOLATILITY] = volatility
 
 
 @numba.njit(cache=True)
@@ -226,42 +212,31 @@ def _update(
     periods_per_day: float,
     home: float,
 ) -> None:
-    # Of each side: variances summed, the slope against it, what its mean learns.
     widest = np.diff(matches.side_start).max()
-    spread, sway, score, information = np.empty(widest), np.empty(widest), np.empty(widest), np.empty(widest)
-    # Of each player: rating, variance before the period that ends with the match, and at the match.
-    rating, before, now = np.empty(len(rest)), np.empty(len(rest)), np.empty(len(rest))
+    # Of each side: variances summed, the slope against it, what its mean learns.
+    spread, sways, order = np.empty(widest), np.empty((1, widest)), np.empty(widest, np.int64)
+    score, information = np.empty(widest), np.empty(widest)
+    # Of each player: the variance before the period that ends with the match, and at the match.
+    before, now = np.empty(len(rest)), np.empty(len(rest))
     for match in range(len(matches.at)):
         first, end = matches.side_start[match], matches.side_start[match + 1]
-        sides = end - first
-        for side in range(first, end):
-            low, high = matches.player_start[side], matches.player_start[side + 1]
-            for slot in range(low, high):
-                row = skills[matches.player[slot]]
-                periods = rest[slot] * periods_per_day
-                rating[slot] = row[RATING]
-                before[slot] = _grown(row[DEVIATION], row[VOLATILITY], max(0.0, periods - 1.0), most)
-                now[slot] = _grown(row[DEVIATION], row[VOLATILITY], periods, most)
-            size = float(high - low)
-            location[side] = sorted_sum(rating[low:high]) / size
-            variance[side] = SCALE * SCALE * (0.5 + BLUR * sorted_sum(now[low:high]) / (size * size))
-            spread[side - first] = sorted_sum(before[low:high])
-            sway[side - first] = SLOPE / math.sqrt(1.0 + BLUR * spread[side - first] / (size * size))
-        if matches.home[match] >= 0:
-            location[first + matches.home[match]] += home
-
-        score[:sides] = 0.0
-        information[:sides] = 0.0
-        _compare(location[first:end], matches.rank[first:end], sway[:sides], score[:sides], information[:sides])
+        for slot in range(matches.player_start[first], matches.player_start[end]):
+            row = matches.player[slot]
+            deviation, volatility, periods = (
+                skills[row, DEVIATION],
+                skills[row, VOLATILITY],
+                rest[slot] * periods_per_day,
+            )
+            before[slot] = _grown(deviation, volatility, max(0.0, periods - 1.0), most)
+            now[slot] = _grown(deviation, volatility, periods, most)
+        field(matches, match, skills, before, now, SCALE, home, location, variance, spread, sways)
+        compare(matches, match, location, sways, order, score, information)
         weight = matches.weight[match]
-        for i in range(sides):
+        for i in range(end - first):
             low, high = matches.player_start[first + i], matches.player_start[first + i + 1]
-            size = float(high - low)
             for slot in range(low, high):
-                # The others of the side stand between the player and the result, as a blur of its mean.
-                part = size * size + (spread[i] - before[slot]) * weight * information[i]
+                mine, told = lesson(high - low, spread[i] - before[slot], weight, score[i], information[i])
                 _learn(
-                    skills[matches.player[slot]], before[slot], rest[slot] * periods_per_day,
-                    size * weight * score[i] / part, weight * information[i] / part,
+                    skills, matches.player[slot], before[slot], rest[slot] * periods_per_day, mine, told,
                     tau, least, most, most_volatility,
                 )  # fmt: skip

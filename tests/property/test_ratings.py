@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from service.columns import Floats, Matches
 from service.match import Side
 from service.ratings import Expected, Promise, RatingSystem, Shapes, create, systems
-from service.ratings.elo import VARIANCE, Elo
+from service.ratings.belief import VARIANCE
+from service.ratings.elo import Elo
 from service.ratings.link import Link
 from tests.property import rating_checks as checks
 from tests.property.rating_checks import ALWAYS, FEATS, PROMISED, Check, Feat, digest

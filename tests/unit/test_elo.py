@@ -26,8 +26,10 @@ class Result(NamedTuple):
 
 def plain(results: Sequence[Result], players: int, **given: float) -> list[float]:
     """Elo as it is written down: all pairs of a match from the ratings before it."""
-    p = {"k": 32.0, "scale": 400.0, "start": 1500.0, "home": 0.0, "margin": 0.0} | given
+    p = {"k": 32.0, "scale": 400.0, "start": 1500.0, "home": 0.0, "margin": 0.0, "new_matches": 0.0} | given
+    p = {"new_k": 40.0, "top_k": 10.0, "top_rating": math.inf} | p
     ratings = [p["start"]] * players
+    peaks, played = list(ratings), [0] * players
     for result in results:
         strength = [math.fsum(ratings[row] for row in rows) / len(rows) for rows in result.sides]
         if result.home is not None:
@@ -40,13 +42,16 @@ def plain(results: Sequence[Result], players: int, **given: float) -> list[float
                     continue
                 expected = 1 / (1 + 10 ** ((strength[q] - strength[i]) / p["scale"]))
                 scored = 0.5 + 0.5 * ((result.ranks[i] < result.ranks[q]) - (result.ranks[i] > result.ranks[q]))
-                step = p["k"] * result.weight * 3 / (count + 1)
+                step = result.weight * 3 / (count + 1)
                 if result.scores is not None:
                     step *= 1 + p["margin"] * math.log(1 + abs(result.scores[i] - result.scores[q]))
                 moves[i] += step * (scored - expected)
         for rows, move in zip(result.sides, moves, strict=True):
             for row in rows:
-                ratings[row] += move
+                top = p["top_k"] if peaks[row] >= p["top_rating"] else p["k"]
+                ratings[row] += move * (p["new_k"] if played[row] < p["new_matches"] else top)
+                peaks[row] = max(peaks[row], ratings[row])
+                played[row] += 1
     return ratings
 
 
@@ -114,6 +119,7 @@ def test_twenty_thousand_duels() -> None:
         {"scale": 173.7178, "home": 40},
         {"margin": 0.7, "home": -30},
         {"k": 60, "scale": 200, "margin": 0.1},
+        {"k": 24, "new_k": 48, "new_matches": 7, "top_k": 9, "top_rating": 1600},
     ],
 )
 @pytest.mark.parametrize(
@@ -163,6 +169,45 @@ def test_weight_stretches_the_step() -> None:
     assert ratings([Result([[0], [1]], [1, 2], weight=0.25)], 2) == [1504, 1496]
 
 
+def gains(given: dict[str, Any], opponent: float, results: Sequence[int]) -> list[float]:
+    """What each match against somebody so rated was worth to a newcomer, in full steps: wins (1) and losses (2)."""
+    elo = create("elo", given)
+    table, found = empty(elo, 2), []
+    for place in results:
+        table.skills[1] = elo.seeded(np.array([opponent]), np.array([50.0]), table.pool)[0]
+        before = table.skills[0, 0]
+        rate(elo, lay_out([match_of(Result([[0], [1]], [place, 3 - place]))], [0, 1]), table)
+        chance = 1 / (1 + 10 ** ((opponent - before) / 400))
+        found.append(float(table.skills[0, 0] - before) / ((place == 1) - chance))
+    return found
+
+
+def test_steps_of_the_federation() -> None:
+    """40 for thirty games, 20 below 2400, and 10 from then on, also below 2400 again."""
+    wins, losses = 600, 200
+    found = gains({"preset": "fide", "start": 2300}, 2500, [2] * 30 + [1] * wins + [2] * losses)
+    assert found[:30] == pytest.approx([40] * 30, rel=1e-9)
+    top = 30 + found[30:].index(next(step for step in found[30:] if step < 15))
+    assert found[30:top] == pytest.approx([20] * (top - 30), rel=1e-9)
+    assert 30 < top < 30 + wins
+    assert found[top:] == pytest.approx([10] * (wins + losses + 30 - top), rel=1e-6)
+    # Whoever was at the top while new is no more new after thirty games, and plays for 10 at once.
+    assert gains({"preset": "fide", "start": 2400}, 2400, [2] * 31)[29:] == pytest.approx([40, 10], rel=1e-9)
+
+
+def test_those_who_come_with_a_rating_are_not_new() -> None:
+    elo = create("elo", {"preset": "fide"})
+    table = empty(elo, 3)
+    table.skills[:2] = elo.seeded(np.array([2000.0, 2450.0]), np.array([50.0, 50.0]), table.pool)
+    for row, step in ((0, 20), (1, 10), (2, 40)):
+        before = table.skills[row, 0]
+        columns = lay_out([match_of(Result([[row], [9]], [1, 2]))], [row, 3])
+        more = Table(*table)._replace(skills=np.vstack((table.skills, elo.newcomer())), tallies=np.zeros((4, 4)))
+        more.skills[3, 0] = before
+        rate(elo, columns, more)
+        assert more.skills[row, 0] - before == pytest.approx(step / 2, rel=1e-9)
+
+
 def test_predictions() -> None:
     elo = create("elo", {"home": 100})
     table = Table(*rated([Result([[0], [9]], [1, 2])], 10))
@@ -187,6 +232,10 @@ def test_rest_changes_nothing() -> None:
     ("name", "good", "bad"),
     [
         ("k", [1e-9, "32", 1000], [0, -1, 1000.1, "nan", "inf", "", "many", None, True, [1]]),
+        ("new_k", [1e-9, 1000], [0, 1001, "nan"]),
+        ("new_matches", [0, "30", 10_000], [-1, 10_001, "nan"]),
+        ("top_k", [1e-9, 1000], [0, 1001, "nan"]),
+        ("top_rating", [-1e6, 2400, 1e12], [-1.1e6, "inf", "nan"]),
         ("scale", [1, 1e6], [0.999, 0, -400, 1.1e6, "nan"]),
         ("start", [-1e6, 0, 1e6], [-1.1e6, 1.1e6, "nan", "-inf"]),
         ("deviation", [1e-3, 1e6], [0, -350, 1.1e6, "nan"]),
@@ -209,7 +258,10 @@ def test_unknown_names() -> None:
     with pytest.raises(Problem, match=r"elo has no such parameter") as caught:
         create("elo", {"tau": 0.5})
     assert (caught.value.type.slug, caught.value.errors[0].field) == ("invalid_parameter", "tau")
-    assert "k, scale, start, deviation, home, margin" in caught.value.errors[0].remedy
+    assert (
+        "k, new_k, new_matches, top_k, top_rating, scale, start, deviation, home, margin"
+        in caught.value.errors[0].remedy
+    )
     with pytest.raises(Problem, match=r"no rating system 'Elo'; there are: .*elo") as caught:
         create("Elo")
     assert caught.value.type.slug == "unknown_name"

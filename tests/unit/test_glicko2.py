@@ -13,7 +13,8 @@ from service.match import Match, Side
 from service.problems import Problem
 from service.rate import empty, rate
 from service.ratings import create, unexpected
-from service.ratings.glicko2 import BLUR, SCALE, Glicko2
+from service.ratings.glickman import blurred_by
+from service.ratings.glicko2 import SCALE, Glicko2
 from tests import oracle_glicko2, oracle_match
 from tests.oracle_ratings import Scores, unscored
 from tests.property.scenes import bits, laid, random_matches
@@ -58,10 +59,13 @@ def after_period(player: Player, beaten_by: Sequence[Player], beat: Sequence[Pla
     return after([[one] for one in (player, *others)], ranks, weight=weight, rest=PERIOD, **given)[0]
 
 
-def paper(mine: Player, games: Sequence[tuple[Player, float, float]], periods: float, tau: float) -> Player:
+def paper(
+    mine: Player, games: Sequence[tuple[Player, float, float]], periods: float, tau: float, *, mistaken: bool = False
+) -> Player:
     """Steps 2 to 8 as they are printed, the root by halving; of the periods up to one is the last.
 
-    A game is the other, the result and how often it counts.
+    A game is the other, the result and how often it counts. Mistaken is to take the rating for the deviation in step
+    5, as glicko2 2.1.0 of the Python package index does.
     """
 
     def drifted(player: Player) -> tuple[float, float]:
@@ -80,10 +84,11 @@ def paper(mine: Player, games: Sequence[tuple[Player, float, float]], periods: f
     v = 1 / information
     delta = v * slope
     a = math.log(mine.volatility**2)
+    known = mu if mistaken else phi
 
     def f(x: float) -> float:
         e = math.exp(x)
-        return e * (delta**2 - phi**2 - v - e) / (2 * (phi**2 + v + e) ** 2) - (x - a) / tau**2
+        return e * (delta**2 - known**2 - v - e) / (2 * (known**2 + v + e) ** 2) - (x - a) / tau**2
 
     # There may be further roots, all of them above the cap.
     low, high = a - 30 * tau, math.log(MOST_VOLATILITY**2)
@@ -105,10 +110,14 @@ def test_the_worked_example_of_the_paper() -> None:
 
 
 def test_far_from_1500() -> None:
-    """A well-known library takes the rating for the deviation in step 5: 2411.445, 51.037, .060173."""
-    found = after_period(Player(2500, 50), [Player(1500, 50)] * 6, [], tau=0.5, **UNFLOORED)
-    assert found.rating == pytest.approx(2411.407, abs=1e-3)
-    assert (found.deviation, found.volatility) == pytest.approx((51.048, 0.060478), rel=1e-5)
+    """Where a well-known library is wrong; the example of the paper, at 1500, cannot tell."""
+    mine, games = Player(2500, 50), [(Player(1500, 50), 0.0, 1.0)] * 6
+    found = after_period(mine, [Player(1500, 50)] * 6, [], tau=0.5, **UNFLOORED)
+    assert found == pytest.approx(paper(mine, games, 1.0, 0.5), rel=1e-9)
+    assert [round(found.rating, 3), round(found.deviation, 3)] == [2411.407, 51.048]
+    assert found.volatility == pytest.approx(0.060478, abs=5e-7)
+    library = paper(mine, games, 1.0, 0.5, mistaken=True)
+    assert library == pytest.approx((2411.445, 51.037, 0.060173), rel=1e-5)
     moved = after_period(Player(1000, 50), [Player(0, 50)] * 6, [], tau=0.5, **UNFLOORED)
     assert moved == pytest.approx((found.rating - 1500, found.deviation, found.volatility), rel=1e-12)
 
@@ -136,7 +145,7 @@ def test_games_of_a_big_server(
     first: Player, second: Player, ranks: tuple[int, int], expected: Sequence[float], within: float
 ) -> None:
     """Figures of scalachess, tau .75, no days between."""
-    found = [number for row in after([[first], [second]], ranks, tau=0.75, deviation=500) for number in row]
+    found = [number for row in after([[first], [second]], ranks, preset="lichess") for number in row]
     for number, figure, close in zip(found, expected, [within, within, 1e-5] * 2, strict=True):
         assert number == pytest.approx(figure, abs=close)
 
@@ -183,7 +192,7 @@ def test_a_team_learns_as_a_gaussian_about_its_mean() -> None:
     found = after([team, rivals], [1, 2], **UNFLOORED)
     prior = np.diag([player.deviation**2 for player in team])
     look = np.full(3, 1 / 3)
-    slope = 1 / SCALE / math.sqrt(1 + BLUR * sum(player.deviation**2 for player in rivals) / 4)
+    slope = 1 / SCALE / math.sqrt(1 + blurred_by(SCALE) * sum(player.deviation**2 for player in rivals) / 4)
     chance = 1 / (1 + math.exp(-slope * (4600 / 3 - 1550)))
     noise = 1 / (slope**2 * chance * (1 - chance))
     gain = prior @ look / (look @ prior @ look + noise)
@@ -221,6 +230,20 @@ def test_rest_is_grown_when_read_and_when_played() -> None:
         read = system.view(skills[:1], system.opening(), np.array([rest * PERIOD]))[1][0]
         played = after([[Player(1500, 60)], [Player(1500, 60)]], [1, 1], rest=rest * PERIOD, weight=1e-9, tau=0)[0]
         assert played.deviation == pytest.approx(read, rel=1e-9)
+
+
+def test_lichess_begins_and_rests_as_it_says() -> None:
+    system = create("glicko2", {"preset": "lichess"})
+    assert system.newcomer().tolist() == [1500.0, 500.0, 0.09]
+    # A typical deviation of 60 is 110, which is provisional, after a year; none exceeds a newcomer's.
+    skills = np.array([[1500.0, 60.0, 0.06]] * 2)
+    deviation = system.view(skills, system.opening(), np.array([365.0, 1e6]))[1]
+    assert [round(number) for number in deviation.tolist()] == [110, 500]
+    floored = after([[Player(1500, 45, 0.09)], [Player(1500, 45, 0.09)]], [1, 2], preset="lichess")
+    assert [player.deviation for player in floored] == [45.0, 45.0]
+    # White is 11.78 points stronger.
+    white, black = after([[Player(1500, 60)], [Player(1500, 60)]], [1, 1], at_home=0, preset="lichess")
+    assert white.rating < 1500 < black.rating
 
 
 def test_predictions_are_the_expected_score_of_both_deviations() -> None:

@@ -78,7 +78,8 @@ def test_a_fingerprint_is_everything_that_decides() -> None:
     pool = STORED.configured("chess.blitz")
     decided = json.loads(pool.fingerprint(pool.live))
     assert decided == {
-        "rules": 2, "window": 1_000_000, "system": "elo", "revision": 1, "k": 24.0, "scale": 400.0, "start": 1500.0,
+        "rules": 2, "window": 1_000_000, "system": "elo", "revision": 2, "k": 24.0, "new_k": 40.0,
+        "new_matches": 0.0, "top_k": 10.0, "top_rating": 1e12, "scale": 400.0, "start": 1500.0,
         "deviation": 350.0, "home": 0.0, "margin": 0.0, "deviations": 0.0, "most_sides": 20_000, "most_players": 100,
     }  # fmt: skip
     assert list(pool.fingerprints()) == ["chess.blitz/elo", "chess.blitz/glicko2"]
