@@ -143,7 +143,8 @@ def test_predictions_are_the_expected_score_of_both_deviations() -> None:
 
 
 def test_no_match_goes_below_the_least_deviation_nor_above_what_was() -> None:
-    for given, before, least in (({}, 31.0, 30.0), ({"least_deviation": 75.0}, 40.0, 40.0)):
+    none: dict[str, Any] = {}
+    for given, before, least in ((none, 31.0, 30.0), ({"least_deviation": 75.0}, 40.0, 40.0)):
         found = after([[Player(1500, before)], [Player(1500, 30)]], [1, 2], weight=100, **given)[0]
         assert found.deviation == pytest.approx(least, rel=1e-12)
 

@@ -1,7 +1,5 @@
 """Forecasts: the link, the chances of the first place, and nothing that is changed."""
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
