@@ -26,7 +26,6 @@ NARROWEST: Final = 1e-5
 
 _ROOT_HALF: Final = math.sqrt(0.5)
 _ROOT_2PI: Final = math.sqrt(2.0 * math.pi)
-_LOG_ROOT_2PI: Final = 0.5 * math.log(2.0 * math.pi)
 
 
 @numba.njit(cache=True)
@@ -54,22 +53,6 @@ def beyond(x: float) -> float:
     for term in range(TERMS, 0, -1):
         left = term / (left - x)
     return left
-
-
-@numba.njit(cache=True)
-def log_cdf(x: float) -> float:
-    """Logarithm of `cdf`, finite in the whole left tail.
-
-    Examples
-    --------
-    >>> round(log_cdf(-40.0), 9)
-    -804.608442014
-    """
-    if x > 0.0:
-        return math.log1p(-cdf(-x))
-    if x > TAIL:
-        return math.log(cdf(x))
-    return -0.5 * x * x - _LOG_ROOT_2PI - math.log(beyond(x) - x)
 
 
 @numba.njit(cache=True)

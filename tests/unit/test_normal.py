@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import log_ndtr, ndtr
 
-from service.ratings.normal import NARROWEST, TAIL, above, between, beyond, cdf, density, log_cdf
+from service.ratings.normal import NARROWEST, TAIL, above, between, beyond, cdf, density
 
 
 @pytest.mark.parametrize("x", [*np.linspace(-37, 9, 93), TAIL, math.nextafter(TAIL, 0)])
 def test_against_scipy(x: float) -> None:
     assert cdf(x) == pytest.approx(ndtr(x), rel=1e-13)
-    assert log_cdf(x) == pytest.approx(log_ndtr(x), rel=1e-13)
     v, w = above(x)
     hazard = math.exp(-0.5 * x * x - 0.5 * math.log(2 * math.pi) - log_ndtr(x))
     assert v == pytest.approx(hazard, rel=1e-12)
@@ -33,7 +32,6 @@ def test_far_out(x: float) -> None:
     assert w == pytest.approx(1 - 1 / x / x, rel=1e-4)
     assert 0 < w <= 1
     assert beyond(x) == pytest.approx(-1 / x, rel=1e-2)
-    assert math.isfinite(log_cdf(max(x, -1e150)))
 
 
 @given(x=st.floats(-1e6, 1e6), step=st.floats(0, 10))

@@ -25,7 +25,7 @@ from tests.property.scenes import bout, laid
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import trueskill as library  # type: ignore[import-untyped]  # it says nothing of its types
+    import trueskill as library
 
 Rating = tuple[float, float]
 NEW: Rating = (25.0, 25 / 3)
