@@ -12,7 +12,7 @@ T. C. Hesterberg, What teachers should know about the bootstrap, The American St
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -60,7 +60,7 @@ def interval(sums: Floats, counts: Floats) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-@cache
+@lru_cache(maxsize=2)
 def _draws(blocks: int) -> Floats:
     """How often each resample has each block, float64[RESAMPLES, blocks]; the same for all that is compared."""
     chances = np.full(blocks, 1.0 / blocks)
