@@ -2,9 +2,11 @@
 
 Of two sides the chances of a win, a tie and a loss are as ``1 : 2 nu exp(-x / 2) : exp(-x)``, with the gap ``x`` in
 natural units and the pool's own ``nu``: of equals, ``nu / (1 + nu)`` tie. A rating moves by the step times the gradient
-of the likelihood, the score less the expected score of that model; with ``nu = 0`` this is Elo. (The update that
-everybody uses with draws of one half is the one for ``nu = 1``, with half the scale.) The tie parameter is learned from
-the same results, a step up the likelihood of its logarithm at each match, as long as what is known of it allows.
+of the likelihood, the score less the expected score of that model. The gap is ``(1 + nu) ln(10) / scale`` times that of
+the ratings: so between equals a point is worth as much as in Elo however common ties are, and without ties (``nu = 0``)
+as well as with draws that are one half of a win and one half of a loss (``nu = 1``) this is Elo. The tie parameter is
+learned from the same results, a step up the likelihood of its logarithm at each match, as long as what is known of it
+allows.
 
 A team plays with the mean of its players' ratings and each of them moves by the team's step. A match of K sides is
 taken as its pairs, see `service.ratings.pairs`. How far off a rating may be, a belief beside it says, see
@@ -49,8 +51,8 @@ FIRST_NU: Final = 0.25
 """A fifth of the matches of equals tie, until results say otherwise."""
 
 FIRST_VARIANCE: Final = 1.0
-FORGOTTEN: Final = 1e-7
-"""Added to the variance with every match, so that a pool whose ties become rarer is followed."""
+FORGOTTEN: Final = 1e-6
+"""Added to the variance with every match: nu follows the last few thousand, as skills spread and ties become rarer."""
 
 LONGEST_STEP: Final = 0.1
 LEAST_NU: Final = 1e-4
@@ -65,7 +67,7 @@ class EloDavidson(RatingSystem, frozen=True, kw_only=True):
     k : float
         The step: points that a sure loser gains by a win.
     scale : float
-        Gap at which the better side is ten times as likely to win as to lose.
+        As in Elo: between equals a point is worth ``ln(10) / (4 scale)`` of a win.
     start : float
         Rating of a newcomer.
     deviation : float
@@ -108,8 +110,7 @@ class EloDavidson(RatingSystem, frozen=True, kw_only=True):
 
     def update(self, matches: Matches, rest: Floats, skills: Floats, pool: Floats, expected: Expected) -> None:
         """Rate matches in order, in place; see `RatingSystem.update`. Rest changes nothing in Elo."""
-        slope = math.log(10.0) / self.scale
-        _update(matches, skills, pool, expected, self.k, slope, self.home)
+        _update(matches, skills, pool, expected, self.k, math.log(10.0) / self.scale, self.home)
 
     def view(self, skills: Floats, pool: Floats, rest: Floats) -> tuple[Floats, Floats]:
         """Rating and deviation; Elo has no notion of rest."""
@@ -142,7 +143,7 @@ def _more_of_nu(log_nu: float, known: float, surprise: float, information: float
 
 @numba.njit(cache=True, error_model="numpy")
 def _update(
-    matches: Matches, skills: Floats, pool: Floats, expected: Expected, k: float, slope: float, home: float
+    matches: Matches, skills: Floats, pool: Floats, expected: Expected, k: float, slope_without: float, home: float
 ) -> None:
     # Each look into a tuple of arrays counts a reference, which costs as much as the arithmetic.
     side_start, player_start, player, rank, _, at_home, weights, _ = matches
@@ -154,6 +155,8 @@ def _update(
     move, pull, told = np.empty(widest), np.empty(widest), np.empty(widest)
     for match in range(len(side_start) - 1):
         first, sides, weight = side_start[match], side_start[match + 1] - side_start[match], weights[match]
+        nu = math.exp(pool[LOG_NU])
+        zone[match], slope = nu, slope_without * (1.0 + nu)
         for i in range(sides):
             low, high = player_start[first + i], player_start[first + i + 1]
             row = player[low]
@@ -173,8 +176,6 @@ def _update(
             off += beliefs[0, order[place]] - location[first + order[place]]
         pool[COUNT] += 1.0
         pool[SHIFT] = parted(pool[SHIFT], pool[COUNT], off / sides)
-        nu = math.exp(pool[LOG_NU])
-        zone[match] = nu
         times, surprise, information = share(sides), 0.0, 0.0
         for above in range(sides - 1):
             i = order[above]

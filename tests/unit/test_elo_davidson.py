@@ -23,8 +23,8 @@ SLOPE = math.log(10) / 400
 
 
 def expected_score(gap: float, nu: float, scale: float = 400.0) -> float:
-    """As Szczecinski and Djebbi print it, their kappa being 2 nu."""
-    up, down = 10 ** (gap / (2 * scale)), 10 ** (-gap / (2 * scale))
+    """As Szczecinski and Djebbi print it, their kappa being 2 nu and their scale ours by 1 + nu."""
+    up, down = 10 ** (gap * (1 + nu) / (2 * scale)), 10 ** (-gap * (1 + nu) / (2 * scale))
     return (up + nu) / (up + down + 2 * nu)
 
 
@@ -47,10 +47,11 @@ def plain(
             scored = 0.5 + 0.5 * ((places[i] < places[q]) - (places[i] > places[q]))
             moves[i] += times * (scored - expected_score(gap, nu, scale))
             moves[q] -= times * (scored - expected_score(gap, nu, scale))
-            tie = 2 * nu / (10 ** (gap / (2 * scale)) + 10 ** (-gap / (2 * scale)) + 2 * nu)
+            half = gap * (1 + nu) / (2 * scale)
+            tie = 2 * nu / (10**half + 10**-half + 2 * nu)
             surprise += times * ((scored == 0.5) - tie)
             information += times * tie * (1 - tie)
-        known = 1 / (1 / (known + 1e-7) + weight * information)
+        known = 1 / (1 / (known + 1e-6) + weight * information)
         log_nu += min(max(known * weight * surprise, -0.1), 0.1)
         for rows, move in zip(sides, moves, strict=True):
             for row in rows:
@@ -87,7 +88,7 @@ def test_most_likely_strengths_stay() -> None:
     won = np.array([[0, 5, 3, 7], [2, 0, 6, 4], [4, 1, 0, 5], [1, 3, 2, 0]])
     tied = np.array([[0, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2], [0, 1, 2, 0]])
     strength, nu = np.array([1.9107838901, 1.2691714303, 0.9236073490, 0.4464581566]), 0.2273685294
-    rating, moved, surprise = np.log(strength) / SLOPE, np.zeros(4), 0.0
+    rating, moved, surprise = np.log(strength) / SLOPE / (1 + nu), np.zeros(4), 0.0
     for i, q in itertools.combinations(range(4), 2):
         rows = np.array([[rating[i], rating[i], 1e4], [rating[q], rating[q], 1e4]])
         for ranks, count in (((1, 2), won[i, q]), ((2, 1), won[q, i]), ((1, 1), tied[i, q])):
@@ -100,13 +101,13 @@ def test_most_likely_strengths_stay() -> None:
 
 
 def test_elo_is_the_special_case() -> None:
-    """Without ties Elo; with draws of one half, Elo is the case nu = 1 at half the scale."""
+    """Without ties, and with draws that are half a win and half a loss."""
     for gap in (-700.0, -10.0, 0.0, 300.0):
         for ranks, scored in (((1, 2), 1.0), ((2, 1), 0.0), ((1, 1), 0.5)):
             moves = [after(pair(gap), ranks, nu)[0][0, 0] - 1500.0 - gap for nu in (1e-4, 1.0)]
-            usual = [32 * (scored - 1 / (1 + 10 ** (-gap / scale))) for scale in (400, 800)]
-            assert moves == pytest.approx(usual, abs=0.01)
-            assert moves[1] == pytest.approx(usual[1], abs=1e-9)
+            elo = 32 * (scored - 1 / (1 + 10 ** (-gap / 400)))
+            assert moves[0] == pytest.approx(elo, abs=0.01)
+            assert moves[1] == pytest.approx(elo, abs=1e-9)
 
 
 def test_predictions_are_the_model() -> None:
@@ -118,8 +119,8 @@ def test_predictions_are_the_model() -> None:
     gap = (seen.location[0] - seen.location[1]) / math.sqrt(seen.variance.sum())
     win, tie, loss = outcome_chances(DAVIDSON, gap, seen.zone[0])
     assert seen.zone[0] == pytest.approx(0.4, rel=1e-12)
-    # What the scale says: 400 points, ten wins to a loss.
-    assert win / loss == pytest.approx(10, rel=1e-12)
+    # 400 points were ten wins to a loss without ties.
+    assert win / loss == pytest.approx(10**1.4, rel=1e-12)
     assert tie / math.sqrt(win * loss) == pytest.approx(0.8, rel=1e-12)
 
 
@@ -127,7 +128,7 @@ def simulated(truth: Floats, rounds: int, nu: float, seed: int) -> Matches:
     """Rounds in which everybody plays once; results as Davidson's model gives them."""
     draw = np.random.default_rng(seed)
     player: Integers = np.concatenate([draw.permutation(len(truth)) for _ in range(rounds)])
-    gap = SLOPE * (truth[player[::2]] - truth[player[1::2]])
+    gap = SLOPE * (1 + nu) * (truth[player[::2]] - truth[player[1::2]])
     up, down = np.exp(gap / 2), np.exp(-gap / 2)
     luck = draw.random(len(gap)) * (up + down + 2 * nu)
     rank = np.stack((1 + (luck > up + 2 * nu), 1 + (luck < up)), axis=1).astype(np.int64)
@@ -140,14 +141,14 @@ def simulated(truth: Floats, rounds: int, nu: float, seed: int) -> Matches:
 
 @pytest.mark.parametrize("nu", [0.05, 0.4, 2.0])
 def test_nu_is_learned_and_the_deviation_honest(nu: float) -> None:
-    system, truth = create("elo_davidson"), np.random.default_rng(7).normal(1500, 300, 1_000)
+    system, truth = create("elo_davidson", {"k": 16}), np.random.default_rng(7).normal(1500, 150, 200)
     table = empty(system, len(truth))
-    rate(system, simulated(truth, 100, nu, 8), table)
-    assert math.exp(table.pool[LOG_NU]) == pytest.approx(nu, rel=0.1)
+    rate(system, simulated(truth, 300, nu, 8), table)
+    assert math.exp(table.pool[LOG_NU]) == pytest.approx(nu, rel=0.12)
     rating, deviation = system.view(table.skills, table.pool, np.zeros(len(truth)))
     error = rating - truth
-    assert 0.5 < (error**2).sum() / (deviation**2).sum() < 1.7
-    assert (np.abs(error) < 1.96 * deviation).mean() > 0.9
+    assert 0.8 < (error**2).sum() / (deviation**2).sum() < 1.5
+    assert (np.abs(error) < 1.96 * deviation).mean() > 0.85
 
 
 def test_nu_stays_within_its_bounds() -> None:
@@ -182,11 +183,11 @@ def test_football_is_predicted_better_than_by_elo(data: Path) -> None:
     matches, teams = football(data, 12_000)
     loss: dict[str, Table] = {}
     for name in ("elo", "elo_davidson"):
-        system = create(name, {"home": 65})
+        system = create(name, {"home": 65.0})
         loss[name] = empty(system, teams)
         rate(system, matches, loss[name])
     three_way = {name: table.scores[6] / table.scores[5] for name, table in loss.items()}
-    assert three_way["elo_davidson"] < three_way["elo"] - 0.001
+    assert three_way["elo_davidson"] < three_way["elo"] - 0.0015
     assert 0.2 < math.exp(loss["elo_davidson"].pool[LOG_NU]) < 0.7
 
 
