@@ -143,10 +143,9 @@ def test_predictions_are_the_expected_score_of_both_deviations() -> None:
 
 
 def test_no_match_goes_below_the_least_deviation_nor_above_what_was() -> None:
-    none: dict[str, Any] = {}
-    for given, before, least in ((none, 31.0, 30.0), ({"least_deviation": 75.0}, 40.0, 40.0)):
-        found = after([[Player(1500, before)], [Player(1500, 30)]], [1, 2], weight=100, **given)[0]
-        assert found.deviation == pytest.approx(least, rel=1e-12)
+    for least, before, left in ((30.0, 31.0, 30.0), (75.0, 40.0, 40.0)):
+        found = after([[Player(1500, before)], [Player(1500, 30)]], [1, 2], weight=100, least_deviation=least)[0]
+        assert found.deviation == pytest.approx(left, rel=1e-12)
 
 
 def test_upsets_are_finite_and_monotone() -> None:
