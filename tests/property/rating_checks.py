@@ -35,7 +35,7 @@ from tests.property.scenes import (
 )
 
 Check = Callable[[RatingSystem, st.DataObject], None]
-Feat = Callable[[RatingSystem], None]
+Feat = Callable[[RatingSystem, float], None]
 
 
 def names_do_not_matter(system: RatingSystem, data: st.DataObject) -> None:
@@ -285,8 +285,8 @@ def other_shapes_are_refused(system: RatingSystem, data: st.DataObject) -> None:
         assert system.name in (system.refusal(sides) or "")
 
 
-def million_wins_stay_finite(system: RatingSystem) -> None:
-    many = 1_000_000
+def million_wins_stay_finite(system: RatingSystem, share: float = 1.0) -> None:
+    many = int(1_000_000 * share)
     columns = Matches(
         side_start=np.arange(0, 2 * many + 1, 2), player_start=np.arange(2 * many + 1), player=np.tile([0, 1], many),
         rank=np.tile([1, 2], many), score=np.full(2 * many, np.nan), home=np.full(many, NO_HOME),
@@ -300,7 +300,7 @@ def million_wins_stay_finite(system: RatingSystem) -> None:
     assert (deviation > 0).all()
 
 
-def largest_matches_stay_finite(system: RatingSystem) -> None:
+def largest_matches_stay_finite(system: RatingSystem, share: float = 1.0) -> None:
     shapes = system.shapes
     team = min(shapes.most_players, MOST_PLAYERS // 2)
     for count, size in ((shapes.most_sides, 1), (min(shapes.most_sides, MOST_PLAYERS // team), team)):

@@ -29,7 +29,7 @@ def test_check_finds_its_fault(check: Check, fault: str) -> None:
 @pytest.mark.parametrize(("feat", "fault"), FEATS_FAULTS.items(), ids=label)
 def test_feat_finds_its_fault(feat: Feat, fault: str) -> None:
     with pytest.raises(AssertionError):
-        feat(Faulty(fault=fault))
+        feat(Faulty(fault=fault), 1.0)
 
 
 def test_uncompiled_that_differs_is_found() -> None:
