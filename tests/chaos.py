@@ -41,6 +41,9 @@ CHUNK = 1_000
 LONGEST_AWAY_S = 12.0
 """Longer than a member's session."""
 
+PATIENCE_S = 60.0
+"""Time that whoever breaks Redis gives it to say so; it may have been silenced for 7 s just before."""
+
 SCRIPTS = ("apply_batch", "read_fields", "load_partition")
 REQUESTS = {"produce": 0, "fetch": 1, "commit": 8, "heartbeat": 12, "join": 11, "sync": 14}
 
@@ -174,7 +177,7 @@ class Chaos:
         self._store.start()
 
     def _ask(self, *words: str) -> None:
-        with Redis.from_url(self._store.url) as client:
+        with Redis.from_url(self._store.url, socket_timeout=PATIENCE_S) as client:
             client.execute_command(*words)
 
     def _for_a_while(self, begin: tuple[str, ...], end: tuple[str, ...]) -> None:
@@ -184,7 +187,7 @@ class Chaos:
 
     def _set_back(self) -> None:
         """To the last backup; the first time there is none, then one is made."""
-        with Redis.from_url(self._store.url) as client:
+        with Redis.from_url(self._store.url, socket_timeout=PATIENCE_S) as client:
             if self._backup is not None:
                 set_back(client, self._backup)
             self._backup = copy(client)
@@ -240,7 +243,7 @@ class Chaos:
 
         def work() -> None:
             moved, before = time.monotonic(), 0
-            with Redis.from_url(self._store.url) as client:
+            with Redis.from_url(self._store.url, socket_timeout=PATIENCE_S) as client:
                 while not over.wait(LOOK_S):
                     with suppress(RedisError):
                         positions = sum(self._here.place.positions(client))

@@ -71,6 +71,10 @@ def test_one_pool(valkey: ValkeyServer, unique: Unique) -> None:
                         "live": True,
                         "parameters": {
                             "k": 32.0,
+                            "new_k": 40.0,
+                            "new_matches": 0.0,
+                            "top_k": 10.0,
+                            "top_rating": 1e12,
                             "scale": 400.0,
                             "start": 1500.0,
                             "deviation": 350.0,

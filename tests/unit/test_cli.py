@@ -174,7 +174,7 @@ def test_a_preset_is_a_parameter(command: Command, file: str, monkeypatch: pytes
         (["rate", "."], "cannot read .: Is a directory"),
         (["rate", "-x"], "No such option: -x"),
         (["rate", "nowhere", "--param", "k"], "--param k: a parameter is given as NAME=VALUE"),
-        (["rate", "nowhere", "--param", "kk=3"], "kk: elo has no such parameter; one of: k, scale"),
+        (["rate", "nowhere", "--param", "kk=3"], "kk: elo has no such parameter; one of: k, new_k"),
         (["rate", "nowhere", "--param", "k=much"], "k: "),
         (["rate", "nowhere", "--param", "k=-1"], "k: "),
         (["rate", "nowhere", "--system", "eloo"], "no rating system 'eloo'; there are: "),

@@ -73,7 +73,7 @@ def test_a_file_that_says_nothing() -> None:
         ('[pools."a/b"]', 'line 1, pools."a/b"', "a pattern has letters"),
         ("[pools.x]\nsytem = 'elo'", "line 2, pools.x.sytem", "did you mean 'system'? There are: profile, system,"),
         ("[pools.x]\nsystem = 3", "line 2, pools.x.system", "got `int`"),
-        ("[pools.x]\nsystem = 'elos'", "line 2, pools.x.system", "no rating system 'elos'; there are: elo, "),
+        ("[pools.x]\nsystem = 'elos'", "line 2, pools.x.system", "no rating system 'elos'; there are: codeforces,"),
         ("[pools.x]\nprofile = 'Arena'", "line 2, pools.x.profile", "no profile 'Arena'; there are: ladder, arena"),
         ("[pools.x]\ndeviations = -0.1", "line 2, pools.x.deviations", ">= 0.0"),
         ("[pools.x]\ndeviations = 10.1", "line 2, pools.x.deviations", "<= 10.0"),

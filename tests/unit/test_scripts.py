@@ -27,6 +27,9 @@ class FakeStore(Store):
     async def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         return self.fake.eval(script(name).text, len(keys), *keys, *arguments)
 
+    async def command(self, *words: Argument) -> Any:
+        return self.fake.execute_command(*words)
+
 
 def change(start: int | None, end: int, print_: str = "one") -> Change:
     rows = Section(KEYS.rows("chess", "elo"), "HSET", ("ann", b"\x00\xff", "bob", b"\r\n"))
