@@ -28,7 +28,7 @@ class FakeStore(Store):
         return self.fake.eval(script(name).text, len(keys), *keys, *arguments)
 
     async def command(self, *words: Argument) -> Any:
-        return self.fake.execute_command(*words)
+        return self.fake.execute_command(*words)  # type: ignore[no-untyped-call]  # a decorator of theirs
 
 
 def change(start: int | None, end: int, print_: str = "one") -> Change:
