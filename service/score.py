@@ -181,7 +181,8 @@ def _compare(chance: float, result: float, pairs: float, scores: Floats) -> tupl
 
 @numba.njit(cache=True)
 def _bin(scores: Floats, chance: float, result: float, weight: float) -> None:
-    place = FIRST_BIN + 3 * min(BINS - 1, int(chance * BINS))
+    # Compiled code would write past the array for what is no number.
+    place = FIRST_BIN + 3 * max(0, min(BINS - 1, int(chance * BINS)))
     scores[place] += weight
     scores[place + 1] += weight * chance
     scores[place + 2] += weight * result

@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from consumers.seen import SeenIds, entries_of
+from service.columns import lay_out
+from service.match import Match, Side
+from service.rate import empty, rate
+from service.ratings import create
 from standings.embedded import KafkaServer, ValkeyServer, ensure_jars, home
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,7 +55,17 @@ def jars() -> tuple[Path, ...]:
 
 
 @pytest.fixture(scope="session")
-def kafka(jars: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+def compiled() -> None:
+    """What ingest compiles at its first match, for a minute on a busy machine, is kept for all processes to come."""
+    sides = (Side(("a", "b"), score=2.0), Side(("c",), score=1.0), Side(("d",), score=1.0))
+    match = Match("1", "warm", 0, sides)
+    SeenIds(1_000, {}).admit(entries_of([match], [0]))
+    for name in ("elo", "glicko2"):
+        rate(create(name), lay_out([match], range(4)), empty(create(name), 4))
+
+
+@pytest.fixture(scope="session")
+def kafka(compiled: None, jars: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     """One Kafka for the whole run; a test that ends or fills it starts its own."""
     with KafkaServer(tmp_path_factory.mktemp("kafka"), jars) as server:
         yield server

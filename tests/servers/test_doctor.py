@@ -150,6 +150,8 @@ def test_a_member_of_the_group_is_seen(
             client.hset(place.keys(2).state, "torn", "17")
         wait_for(lambda: look().verdict == "problem", lambda: f"{found}", ingest)
         assert found["ingest"].found.startswith("partition 2: stopped_by_operator_decision: torn")
+        with place.client() as client:
+            client.hdel(place.keys(2).state, "torn")
     # Who left is in nobody's way.
     later = examined(settings.model_copy(update={"group": unique("other")}))
     assert wrong(later) == {"group": "warning"}

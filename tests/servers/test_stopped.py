@@ -44,12 +44,18 @@ def stopped(ingest: Ingesting, *numbers: int) -> str:
     return " ".join(one["reason"] for one in said["partitions"])
 
 
-def dump(here: Replay, number: int) -> dict[bytes, bytes]:
+def dump(here: Replay, number: int) -> dict[bytes, Any]:
     """All that is of the partition; which group brought it in is no part of that."""
     with here.place.client() as client:
         keys = here.place.keys(number)
+        read: dict[bytes, Callable[[bytes], Any]] = {
+            b"hash": client.hgetall,
+            b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+            b"stream": client.xrange,
+            b"string": client.get,
+        }
         found = client.scan_iter(f"{keys.live.removesuffix('live')}*")
-        return {key: client.dump(key) for key in found if key != keys.group.encode()}
+        return {key: read[client.type(key)](key) for key in found if key != keys.group.encode()}
 
 
 def others_go_on(here: Replay, ingest: Ingesting) -> None:

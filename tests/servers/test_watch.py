@@ -15,7 +15,9 @@ from aiokafka import AIOKafkaConsumer
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from redis import Redis
+from structlog.testing import CapturingLogger
 
+from consumers import watch
 from consumers.ingest import Ingest
 from consumers.takeover import Undecided
 from consumers.watch import Unusable, Watch
@@ -144,7 +146,10 @@ def test_partitions_added(here: Here) -> None:
     here.run(steps)
 
 
-def test_retention_shortened(here: Here, capsys: pytest.CaptureFixture[str]) -> None:
+def test_retention_shortened(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = CapturingLogger()
+    monkeypatch.setattr(watch, "_log", log)
+
     async def steps() -> None:
         assert gauge("standings_topic_retention_seconds") == math.inf
         assert gauge("standings_topic_forgets") == 0
@@ -161,8 +166,8 @@ def test_retention_shortened(here: Here, capsys: pytest.CaptureFixture[str]) -> 
 
     here.run(steps)
     # Once for each change, with what to do.
-    said = [line for line in capsys.readouterr().out.splitlines() if "forgets" in line]
-    assert ["retention.ms=-1" in line for line in said] == [True, False]
+    said = [call.kwargs["remedy"] for call in log.calls if call.args == ("the topic forgets",)]
+    assert ["retention.ms=-1" in remedy for remedy in said] == [True, False]
     assert "retention.bytes=-1" in said[1]
 
 
