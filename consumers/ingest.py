@@ -35,6 +35,7 @@ from service.settings import Settings
 from service.store.connection import Store, StoreUnavailable
 from service.store.layout import Keys
 from service.store.partition import look
+from service.warm import warm
 
 STEP_S: Final = 60.0
 """Time that a step of the start has before it is begun again: three brokers that do not answer take less."""
@@ -77,6 +78,10 @@ class Ingest:
         Unusable
             Where going on would lose data; says what to change.
         """
+        # Compiled at the first match instead, it would cost the membership of the group. There is nothing to lose yet,
+        # so SIGTERM may end it.
+        for system in self._pools.systems():
+            warm(system)
         # What was imported never dies, and a match is many small objects that soon do: looking through all of them
         # at Python's usual thresholds takes a sixth of the time.
         gc.collect()

@@ -21,8 +21,8 @@ PROGRESS_S: Final = 120.0
 40 s for a log's edges, 20 s for a rebalance) or its own back-off (5 s): no chain of them comes near."""
 
 BLOCKED_S: Final = 300.0
-"""An event loop without a turn for so long is blocked for good: to compile every rating system of a pool, at its first
-match, takes a slow processor a minute or two."""
+"""An event loop without a turn for so long is blocked for good: what is compiled is compiled before it begins, and the
+largest batch takes seconds."""
 
 
 @dataclass(eq=False, slots=True)

@@ -161,6 +161,11 @@ class Pools:
                 return replace(section, name=name)
         raise AssertionError("the last pattern takes every name")
 
+    def systems(self) -> list[RatingSystem]:
+        """Every rating system that a pool may have, each configuration of it once."""
+        every = (system for section in (*self.sections, *built_in()) for system in section.systems)
+        return list(dict.fromkeys(every))
+
     def conflicts(self, stored: Mapping[str, str]) -> list[str]:
         """Say which pools' stored ratings were made otherwise than they are configured now.
 

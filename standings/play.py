@@ -24,6 +24,7 @@ from service.problems import Problem
 from service.rate import empty, enlarged, rate, seed
 from service.ratings import RatingSystem
 from service.seed import Seed
+from service.warm import warm
 from standings.course import Course
 from standings.files.report import BadRows, Progress
 from standings.files.rows import Row, Rows
@@ -146,7 +147,7 @@ def play(
     played = Played(systems)
     seen = SeenIds(SEEN_WINDOW, {})
     for system in systems:
-        _warm(system)
+        warm(system)
     offset = 0
     for block in blocks:
         _rate(played, _accepted(block, offset, played, seen, refuse, leave_out))
@@ -243,9 +244,3 @@ def _seed(played: Played, ladder: Ladder, seeds: Sequence[Seed], rows: Sequence[
         for system, table in zip(played.systems, ladder.tables, strict=True):
             seed(system, record, rows[start:end], table)
         start = end
-
-
-def _warm(system: RatingSystem) -> None:
-    """Compile before anything is timed."""
-    match = Match("warm", "warm", 0, (Side(("a",), rank=1), Side(("b",), rank=2)))
-    rate(system, lay_out([match], [0, 1]), empty(system, 2))

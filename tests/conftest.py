@@ -10,10 +10,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from consumers.seen import SeenIds, entries_of
-from service.columns import lay_out
-from service.match import Match, Side
-from service.rate import empty, rate
-from service.ratings import create
+from service.match import Match
+from service.pools import Pools
+from service.warm import SHAPES, warm
 from standings.embedded import KafkaServer, ValkeyServer, ensure_jars, home
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,12 +55,10 @@ def jars() -> tuple[Path, ...]:
 
 @pytest.fixture(scope="session")
 def compiled() -> None:
-    """What ingest compiles at its first match, for a minute on a busy machine, is kept for all processes to come."""
-    sides = (Side(("a", "b"), score=2.0), Side(("c",), score=1.0), Side(("d",), score=1.0))
-    match = Match("1", "warm", 0, sides)
-    SeenIds(1_000, {}).admit(entries_of([match], [0]))
-    for name in ("elo", "glicko2"):
-        rate(create(name), lay_out([match], range(4)), empty(create(name), 4))
+    """What ingest compiles when it starts, for a minute on a busy machine, is kept for all processes to come."""
+    SeenIds(1_000, {}).admit(entries_of([Match("1", "warm", 0, SHAPES[0])], [0]))
+    for system in Pools().systems():
+        warm(system)
 
 
 @pytest.fixture(scope="session")

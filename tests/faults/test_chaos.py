@@ -9,7 +9,7 @@ from tests import chaos
 SECONDS, SEED = 20.0, 5
 
 
-def test_chaos_ends_as_the_oracle_says(tmp_path: Path) -> None:
+def test_chaos_ends_as_the_oracle_says(compiled: None, tmp_path: Path) -> None:
     told = chaos.run(SECONDS, SEED, tmp_path)
     print(told)  # noqa: T201  # for a reader of the test's output
     assert told.faults.total() >= 3

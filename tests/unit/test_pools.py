@@ -8,7 +8,7 @@ import pytest
 
 from service.match import Side
 from service.pool_file import parse_pools
-from service.pools import DROPPED, Pool, Pools, Provisional
+from service.pools import DROPPED, PROFILES, Pool, Pools, Provisional
 from service.ratings import create
 
 STORED = parse_pools(
@@ -190,3 +190,10 @@ def test_provisional() -> None:
     matches, deviation = np.array([9.0, 10.0, 10.0]), np.array([1.0, 80.0, 80.1])
     assert Provisional(10).holds(matches, deviation).tolist() == [True, False, False]
     assert Provisional(10, 80.0).holds(matches, deviation).tolist() == [True, False, True]
+
+
+def test_every_configured_system_is_known_once() -> None:
+    arena, ladder = PROFILES["arena"]("votes.*"), PROFILES["ladder"]("*.slow")
+    slow = create("elo", {"k": 10})
+    found = Pools([arena, replace(ladder, systems=(slow, *arena.systems))]).systems()
+    assert found == [create("glicko2"), slow, create("elo")]
