@@ -11,8 +11,6 @@ learns about all (``pool_columns``). `RatingSystem.update` walks the matches in 
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -22,8 +20,9 @@ import numpy as np
 
 from service.columns import Floats, Matches
 from service.match import MOST_ON_A_SIDE, Side
-from service.problems import Problem, wrong_field
+from service.problems import wrong_field
 from service.ratings.link import Link
+from service.registry import find, make, named
 
 Promise = Literal["neutral_tie", "monotone_place", "monotone_margin", "zero_sum", "deviation_shrinks", "rest_grows"]
 """What a system's paper may promise; the checks in ``tests/property/test_ratings.py`` hold it to each.
@@ -192,18 +191,7 @@ def systems() -> Mapping[str, type[RatingSystem]]:
     >>> systems()["elo"]().k
     32.0
     """
-    modules = [importlib.import_module(module.name) for module in pkgutil.iter_modules(__path__, f"{__name__}.")]
-    # By where they are defined: a class derived elsewhere, such as in a test, is no system of the service.
-    kinds = [
-        kind
-        for module in modules
-        for kind in vars(module).values()
-        if isinstance(kind, type)
-        and issubclass(kind, RatingSystem)
-        and kind.__module__ == module.__name__
-        and hasattr(kind, "name")
-    ]
-    return {kind.name: kind for kind in sorted(kinds, key=lambda kind: kind.name)}
+    return find(RatingSystem, __name__, __path__)
 
 
 def create(name: str, parameters: Mapping[str, Any] | None = None) -> RatingSystem:
@@ -222,9 +210,7 @@ def create(name: str, parameters: Mapping[str, Any] | None = None) -> RatingSyst
     Problem
         ``unknown_name`` or ``invalid_parameter``, naming what is known or what is wrong.
     """
-    if name not in systems():
-        raise Problem("unknown_name", f"no rating system {name!r}; there are: {', '.join(systems())}")
-    kind = systems()[name]
+    kind = named(systems(), "rating system", name)
     given = dict(parameters or {})
     if (preset := given.pop("preset", None)) is not None:
         # A pools file may hold anything there, also what cannot be looked up.
@@ -232,12 +218,4 @@ def create(name: str, parameters: Mapping[str, Any] | None = None) -> RatingSyst
             known = f"one of: {', '.join(kind.presets)}" if kind.presets else f"{name} has none"
             raise wrong_field("invalid_parameter", "preset", f"no preset {preset!r} of {name}", known)
         given = {**kind.presets[preset], **given}
-    for key in given:
-        if key not in kind.__struct_fields__:
-            known = ", ".join(kind.__struct_fields__)
-            raise wrong_field("invalid_parameter", key, f"{name} has no such parameter", f"one of: {known}")
-    try:
-        return msgspec.convert(given, kind, strict=False)
-    except msgspec.ValidationError as error:
-        text, _, where = str(error).partition(" - at `$.")
-        raise wrong_field("invalid_parameter", where.rstrip("`"), text, f"see the parameters of {name}") from None
+    return make(systems(), "rating system", name, given)

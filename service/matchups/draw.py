@@ -1,0 +1,124 @@
+"""Draws matchups from a policy's law, and says how likely each was.
+
+The floor mixes uniform matchups in: each set of sides keeps a chance, whatever the policy thinks of it, so that
+another policy can be judged by what this one had played.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from service.columns import Floats
+from service.matchups import Law, Policy
+from service.matchups.field import Field
+
+MOST_SIDES: Final = 16
+"""Sides of a matchup, at most."""
+
+MOST_SUMMED: Final = 64
+"""Looks at a law, at most, by which the chance of a set is summed over its orders; four sides take 41."""
+
+
+class Draw(NamedTuple):
+    """One matchup, and how it came about.
+
+    Attributes
+    ----------
+    players : tuple of int
+        Candidates, in the order in which they were taken.
+    propensity : float or None
+        Chance of this set, in whichever order it is taken; None where that would take more than `MOST_SUMMED` looks.
+    built : float
+        Chance of this set taken in this order.
+    steps : tuple of float64[n]
+        The policy's chances at each step, without the floor.
+    score : float
+        What speaks for it, in the policy's unit.
+    """
+
+    players: tuple[int, ...]
+    propensity: float | None
+    built: float
+    steps: tuple[Floats, ...]
+    score: float
+
+
+def draw(policy: Policy, field: Field, side_count: int, floor: float, rng: np.random.Generator) -> Draw:
+    """Draw one matchup.
+
+    Parameters
+    ----------
+    policy : Policy
+    field : Field
+        At least ``side_count`` candidates.
+    side_count : int
+        2 to `MOST_SIDES`.
+    floor : float
+        Chance, 0 to 1, that sides are taken uniformly instead.
+    rng : numpy.random.Generator
+
+    Examples
+    --------
+    >>> from service.matchups import create
+    >>> from service.matchups.field import level
+    >>> found = draw(create("uniform"), level(4), 2, 0.1, np.random.default_rng(7))
+    >>> round(found.propensity, 12), round(found.built, 12)
+    (0.166666666667, 0.083333333333)
+    """
+    law = policy.law(field, rng)
+    if rng.random() < floor:
+        players = tuple(rng.choice(len(field), side_count, replace=False).tolist())
+    else:
+        players = _follow(law, side_count, rng)
+    steps = tuple(law.chances(players[:taken]) for taken in range(side_count))
+    built = math.prod(float(chances[player]) for chances, player in zip(steps, players, strict=True))
+    in_any_order = _Orders(law).chance((), frozenset(players))
+    return Draw(
+        players,
+        None if in_any_order is None else mixed(in_any_order, floor, math.comb(len(field), side_count)),
+        mixed(built, floor, math.perm(len(field), side_count)),
+        steps,
+        law.score(players),
+    )
+
+
+def mixed(chance: float, floor: float, outcomes: int) -> float:
+    """A chance once the floor is mixed in, where the floor takes each of so many outcomes alike."""
+    return (1.0 - floor) * chance + floor / outcomes
+
+
+def _follow(law: Law, side_count: int, rng: np.random.Generator) -> tuple[int, ...]:
+    players: list[int] = []
+    for _ in range(side_count):
+        sums = np.cumsum(law.chances(players))
+        # Side "right" never takes one of chance 0; the last one's sum may fall short of 1 by rounding.
+        players.append(int(np.searchsorted(sums, rng.random() * sums[-1], side="right")))
+    return tuple(players)
+
+
+class _Orders:
+    """Sums a law over the orders of a set, as long as that takes few looks at it."""
+
+    def __init__(self, law: Law) -> None:
+        self.law = law
+        self.looks = 0
+
+    def chance(self, taken: Sequence[int], left: frozenset[int]) -> float | None:
+        if not left:
+            return 1.0
+        self.looks += 1
+        if self.looks > MOST_SUMMED:
+            return None
+        chances = self.law.chances(taken)
+        total = 0.0
+        for player in sorted(left):
+            if chances[player] > 0.0:
+                rest = self.chance((*taken, player), left - {player})
+                if rest is None:
+                    return None
+                total += float(chances[player]) * rest
+        return total
