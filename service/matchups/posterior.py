@@ -1,21 +1,58 @@
-"""Everything that a pool's results say of all skills at once: one normal distribution over all players."""
+"""Everything that a pool's results say of all skills at once: one normal distribution over all players.
+
+Skills are standard normal before any result, and so is the unit; a performance is its skill plus noise, and of two
+the better performance wins. The posterior is found by expectation propagation: each ordered pair that ever met has a
+site, a normal factor on the difference of the two skills, that stands for one win of the first; it counts as often as
+there were wins. The noise is learned with it, by steps up the evidence.
+
+References
+----------
+T. Minka, Expectation propagation for approximate Bayesian inference, UAI 2001.
+Y. Li, J. M. Hernandez-Lobato, R. E. Turner, Stochastic expectation propagation, NIPS 2015 (one site for like factors).
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numba
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg.lapack import dpotrf, dpotri
 
 from service.columns import Floats
-from service.ratings.normal import cdf, density
+from service.ratings.normal import above, cdf, density
+
+MOST_PLAYERS: Final = 1_000
+"""Players of a joint posterior: its covariance is then 8 MB, and a sweep takes the time of one inversion."""
+
+SWEEPS: Final = 100
+"""Over all sites, at most, where nothing is known yet; a few suffice where a result or two came to what was fitted."""
+
+TOLERANCE: Final = 1e-4
+"""A sweep that moves no difference by more, in its own deviations, is the last one."""
+
+_DAMPING: Final = 0.5
+"""A site's share of the way to where all others call it; all are moved at once, and whole steps would swing."""
+
+_QUIETEST: Final = math.log(0.005)
+_LOUDEST: Final = math.log(5.0)
+_START: Final = math.log(0.02)
+_CENTRE: Final = math.log(0.01)
+_WIDTH: Final = 0.7
+_STEP: Final = 0.3
+"""The logarithm of the noise: bounds, start, centre and width of its Cauchy prior, longest step.
+
+The prior holds it near none while no result contradicts another, and lets go as soon as some do.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """Joint normal posterior of ``n`` skills; a skill's prior is standard normal.
+    """Joint normal posterior of ``n`` skills.
 
     Attributes
     ----------
@@ -23,14 +60,56 @@ class Posterior:
     covariance : float64[n, n]
     noise : float
         Standard deviation of one performance about its skill.
+    precision, shift : float64[n, n]
+        The site of one win of the row over the column: precision, and precision times mean, of the difference.
     """
 
     mean: Floats
     covariance: Floats
     noise: float
+    precision: Floats
+    shift: Floats
+
+    def of(self, players: Sequence[int]) -> Posterior:
+        """The posterior of some, the others left out; -1 stands for a newcomer.
+
+        Parameters
+        ----------
+        players : sequence of int
+            Places in this posterior, each once but for newcomers.
+        """
+        chosen = np.asarray(players)
+        new = chosen < 0
+        across = np.ix_(chosen, chosen)
+        strangers = new[:, None] | new
+        covariance = np.where(strangers, 0.0, self.covariance[across])
+        covariance[new, new] = 1.0
+        return Posterior(
+            np.where(new, 0.0, self.mean[chosen]),
+            covariance,
+            self.noise,
+            np.where(strangers, 0.0, self.precision[across]),
+            np.where(strangers, 0.0, self.shift[across]),
+        )
+
+    def with_results(self, wins: Floats, pairs: npt.NDArray[np.int32]) -> Posterior:
+        """The posterior once these pairs have new results: their sites move, the others and the noise stay.
+
+        Parameters
+        ----------
+        wins : float64[n, n]
+            All results up to now, as `fit` takes them.
+        pairs : int32[m, 2]
+            Whose results are new since the posterior was fitted.
+        """
+        copied = Posterior(
+            self.mean.copy(), self.covariance.copy(), self.noise, self.precision.copy(), self.shift.copy()
+        )
+        _absorb(copied.mean, copied.covariance, copied.precision, copied.shift, wins, pairs, self.noise)
+        return copied
 
     def with_match(self, players: npt.NDArray[np.int32]) -> Posterior:
-        """The posterior that is to be expected once these have played: the means stay, what is unsure of them shrinks.
+        """The posterior to be expected once these have played: means stay, what is unsure of them shrinks.
 
         Parameters
         ----------
@@ -38,22 +117,170 @@ class Posterior:
         """
         covariance = self.covariance.copy()
         _expect(covariance, self.mean, players, 2.0 * self.noise * self.noise)
-        return Posterior(self.mean, covariance, self.noise)
+        return Posterior(self.mean, covariance, self.noise, self.precision, self.shift)
+
+
+def unknown(count: int) -> Posterior:
+    """What is known of so many players before any result.
+
+    Examples
+    --------
+    >>> unknown(2).covariance.tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    empty = np.zeros((count, count))
+    return Posterior(np.zeros(count), np.eye(count), math.exp(_START), empty, empty)
+
+
+def fit(wins: Floats, start: Posterior, sweeps: int = SWEEPS) -> Posterior:
+    """Fit the posterior to all results.
+
+    Parameters
+    ----------
+    wins : float64[n, n]
+        How often the one of the row was before the one of the column, see `service.matchups.field.Field.wins`; not
+        negative, 0 on the diagonal.
+    start : Posterior
+        Of the same players, from fewer results, or `unknown`.
+    sweeps : int
+        Over all sites, at most.
+
+    Examples
+    --------
+    >>> wins = np.zeros((3, 3))
+    >>> wins[0, 1] = wins[1, 2] = 1.0
+    >>> fit(wins, unknown(3)).mean.round(2).tolist()
+    [0.85, 0.0, -0.85]
+    """
+    mean, covariance, noise = start.mean, start.covariance, start.noise
+    precision, shift = start.precision.copy(), start.shift.copy()
+    for _ in range(sweeps):
+        moved, slope, information = _sweep(mean, covariance, precision, shift, wins, noise)
+        mean, covariance = _joined(wins, precision, shift)
+        step = _step(math.log(noise), slope, information)
+        noise *= math.exp(step)
+        if moved < TOLERANCE and abs(step) < TOLERANCE:
+            break
+    return Posterior(mean, covariance, noise, precision, shift)
+
+
+def _joined(wins: Floats, precision: Floats, shift: Floats) -> tuple[Floats, Floats]:
+    """Mean and covariance of the prior times all sites."""
+    between = wins * precision
+    between = between + between.T
+    whole = np.diag(1.0 + between.sum(axis=1)) - between
+    shifts = wins * shift
+    # The prior keeps it positive definite. Of the inverse LAPACK fills in the lower triangle.
+    lower = np.tril(dpotri(dpotrf(whole, lower=1)[0], lower=1)[0])
+    covariance = lower + np.tril(lower, -1).T
+    return covariance @ (shifts.sum(axis=1) - shifts.sum(axis=0)), covariance
+
+
+def _step(log_noise: float, slope: float, information: float) -> float:
+    """How far the noise's logarithm moves up its evidence and prior."""
+    off = log_noise - _CENTRE
+    spread = _WIDTH * _WIDTH + off * off
+    step = (slope - 2.0 * off / spread) / (information + 2.0 / spread)
+    step = min(max(step, -_STEP), _STEP)
+    return min(max(log_noise + step, _QUIETEST), _LOUDEST) - log_noise
+
+
+@numba.njit(cache=True)
+def _site(
+    mean: float, variance: float, wins: float, precision: float, shift: float, twice: float
+) -> tuple[float, float, float]:
+    """Where all else calls the site of one win: its precision, its shift, and the slope of its log evidence.
+
+    The slope is by the logarithm of the noise. With less than one win, all there is of the site is taken out to see
+    what is left; with more, one win.
+    """
+    out = min(wins, 1.0)
+    left = 1.0 / variance - out * precision
+    if left * variance < 1e-9:
+        return precision, shift, 0.0
+    cavity = 1.0 / left
+    at = cavity * (mean / variance - out * shift)
+    total = cavity + twice
+    x = at / math.sqrt(total)
+    v, w = above(x)
+    gone = min(w / total * cavity, 1.0 - 1e-12)
+    new = gone / (1.0 - gone) / cavity
+    seen = at + cavity * v / math.sqrt(total)
+    return new, seen * (left + new) - at * left, -v * x * twice / total
+
+
+@numba.njit(cache=True)
+def _sweep(
+    mean: Floats, covariance: Floats, precision: Floats, shift: Floats, wins: Floats, noise: float
+) -> tuple[float, float, float]:
+    """Move every site; returns the longest move of a difference, and slope and information of the log noise."""
+    twice = 2.0 * noise * noise
+    longest = slope = information = 0.0
+    for a in range(len(mean)):
+        for b in range(len(mean)):
+            if wins[a, b] == 0.0:
+                continue
+            variance = covariance[a, a] + covariance[b, b] - 2.0 * covariance[a, b]
+            known = precision[a, b]
+            gap = mean[a] - mean[b]
+            new, moved, steep = _site(gap, variance, wins[a, b], known, shift[a, b], twice)
+            share = _DAMPING if known > 0.0 else 1.0
+            precision[a, b] += share * (new - known)
+            change = share * (moved - shift[a, b])
+            shift[a, b] += change
+            longest = max(longest, wins[a, b] * abs(change - share * (new - known) * gap) * math.sqrt(variance))
+            slope += wins[a, b] * steep
+            information += wins[a, b] * steep * steep
+    return longest, slope, information
+
+
+@numba.njit(cache=True)
+def _add(mean: Floats, covariance: Floats, a: int, b: int, precision: float, shift: float) -> None:
+    """Multiply by a normal factor on the difference of two skills (Sherman and Morrison)."""
+    variance = covariance[a, a] + covariance[b, b] - 2.0 * covariance[a, b]
+    direction = covariance[:, a] - covariance[:, b]
+    pull = (shift - precision * (mean[a] - mean[b])) / (1.0 + precision * variance)
+    shrink = precision / (1.0 + precision * variance)
+    for row in range(len(mean)):
+        mean[row] += pull * direction[row]
+        by = shrink * direction[row]
+        for column in range(len(mean)):
+            covariance[row, column] -= by * direction[column]
+
+
+@numba.njit(cache=True)
+def _absorb(
+    mean: Floats,
+    covariance: Floats,
+    precision: Floats,
+    shift: Floats,
+    wins: Floats,
+    pairs: npt.NDArray[np.int32],
+    noise: float,
+) -> None:
+    twice = 2.0 * noise * noise
+    for pair in range(len(pairs)):
+        for turned in range(2):
+            a, b = pairs[pair, turned], pairs[pair, 1 - turned]
+            count = wins[a, b]
+            if count == 0.0:
+                continue
+            variance = covariance[a, a] + covariance[b, b] - 2.0 * covariance[a, b]
+            new, moved, _ = _site(mean[a] - mean[b], variance, count, precision[a, b], shift[a, b], twice)
+            _add(mean, covariance, a, b, count * (new - precision[a, b]), count * (moved - shift[a, b]))
+            precision[a, b], shift[a, b] = new, moved
 
 
 @numba.njit(cache=True)
 def _expect(covariance: Floats, mean: Floats, players: npt.NDArray[np.int32], twice: float) -> None:
+    nothing = np.zeros(len(mean))
     share = 3.0 / (len(players) + 1.0)
     for i in range(len(players)):
         for q in range(i):
             a, b = players[i], players[q]
-            spread = covariance[a, a] + covariance[b, b] - 2.0 * covariance[a, b]
-            total = spread + twice
-            t = (mean[a] - mean[b]) / math.sqrt(total)
-            odds = cdf(t) * cdf(-t)
-            told = share * density(t) ** 2 / odds / total if odds > 0.0 else 0.0
-            # By Sherman and Morrison, with the precision that brings the spread down by spread^2 * told.
-            direction = covariance[:, a] - covariance[:, b]
-            for row in range(len(mean)):
-                for column in range(len(mean)):
-                    covariance[row, column] -= told * direction[row] * direction[column]
+            variance = covariance[a, a] + covariance[b, b] - 2.0 * covariance[a, b]
+            x = (mean[a] - mean[b]) / math.sqrt(variance + twice)
+            odds = cdf(x) * cdf(-x)
+            # The share of the variance that a result takes away on average; a result that is sure takes none.
+            gone = share * density(x) ** 2 / odds * variance / (variance + twice) if odds > 0.0 else 0.0
+            _add(nothing, covariance, a, b, gone / (1.0 - gone) / variance, 0.0)
