@@ -102,8 +102,9 @@ def _gain(mean: Floats, covariance: Floats, wanted: Floats, twice: float, entrop
     if at >= _STEPS * _FARTHEST:
         return 0.0
     below = int(at)
-    bits = entropy[below] + (at - below) * (entropy[below + 1] - entropy[below])
-    return bits * variance / (variance + twice) * max(wanted[a], wanted[b])
+    bits: float = entropy[below] + (at - below) * (entropy[below + 1] - entropy[below])
+    share: float = variance / (variance + twice) * max(wanted[a], wanted[b])
+    return bits * share
 
 
 @numba.njit(cache=True)
