@@ -27,7 +27,7 @@ from service.matchups.posterior import Posterior
 
 _STEPS: Final = 512
 _FARTHEST: Final = 8.0
-_gaps = ndtr(np.linspace(0.0, _FARTHEST, int(_STEPS * _FARTHEST) + 2))
+_gaps = ndtr(np.arange(_STEPS * _FARTHEST + 2) / _STEPS)
 _ENTROPY: Final[Floats] = (entr(_gaps) + entr(1.0 - _gaps)) / math.log(2.0)
 """Entropy in bits of who is ahead, by how many deviations the means are apart; read between two of its values."""
 

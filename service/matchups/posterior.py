@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numba
@@ -32,21 +32,33 @@ MOST_PLAYERS: Final = 1_000
 SWEEPS: Final = 100
 """Over all sites, at most, where nothing is known yet; a few suffice where a result or two came to what was fitted."""
 
-TOLERANCE: Final = 1e-4
-"""A sweep that moves no difference by more, in its own deviations, is the last one."""
+TOLERANCE: Final = 1e-3
+"""A sweep that moves no difference by more, in its own deviations, nor the noise by such a share, is the last one."""
 
 _DAMPING: Final = 0.5
 """A site's share of the way to where all others call it; all are moved at once, and whole steps would swing."""
 
 _QUIETEST: Final = math.log(0.005)
 _LOUDEST: Final = math.log(5.0)
-_START: Final = math.log(0.02)
 _CENTRE: Final = math.log(0.01)
 _WIDTH: Final = 0.7
-_STEP: Final = 0.3
-"""The logarithm of the noise: bounds, start, centre and width of its Cauchy prior, longest step.
+"""The logarithm of the noise: bounds, centre and width of its Cauchy prior.
 
 The prior holds it near none while no result contradicts another, and lets go as soon as some do.
+"""
+
+_STEP: Final = 0.3
+_FASTEST: Final = 4.0
+"""Longest step of the logarithm, and most by which a step is stretched where those before it went the same way.
+
+The evidence is flatter than its information says, since wider skills do as well with more noise.
+"""
+
+_AFRESH: Final = 2.0
+"""With more than so many times the results that the start was fitted to, all is fitted afresh, from much noise.
+
+From above the evidence leads down to the noise there is. From far below it hardly leads up: results that contradict
+each other without noise leave no skills that it could be learned by.
 """
 
 
@@ -62,6 +74,8 @@ class Posterior:
         Standard deviation of one performance about its skill.
     precision, shift : float64[n, n]
         The site of one win of the row over the column: precision, and precision times mean, of the difference.
+    wins : float64[n, n]
+        The results that it was fitted to.
     """
 
     mean: Floats
@@ -69,6 +83,7 @@ class Posterior:
     noise: float
     precision: Floats
     shift: Floats
+    wins: Floats
 
     def of(self, players: Sequence[int]) -> Posterior:
         """The posterior of some, the others left out; -1 stands for a newcomer.
@@ -90,23 +105,23 @@ class Posterior:
             self.noise,
             np.where(strangers, 0.0, self.precision[across]),
             np.where(strangers, 0.0, self.shift[across]),
+            np.where(strangers, 0.0, self.wins[across]),
         )
 
-    def with_results(self, wins: Floats, pairs: npt.NDArray[np.int32]) -> Posterior:
-        """The posterior once these pairs have new results: their sites move, the others and the noise stay.
+    def with_results(self, wins: Floats) -> Posterior:
+        """The posterior once there are new results: the sites of those pairs move, the others and the noise stay.
 
         Parameters
         ----------
         wins : float64[n, n]
-            All results up to now, as `fit` takes them.
-        pairs : int32[m, 2]
-            Whose results are new since the posterior was fitted.
+            All results up to now, as `fit` takes them; none less than in the posterior's own.
         """
-        copied = Posterior(
-            self.mean.copy(), self.covariance.copy(), self.noise, self.precision.copy(), self.shift.copy()
-        )
-        _absorb(copied.mean, copied.covariance, copied.precision, copied.shift, wins, pairs, self.noise)
-        return copied
+        copies = [part.copy() for part in (self.mean, self.covariance, self.precision, self.shift)]
+        mean, covariance, precision, shift = copies
+        new = Posterior(mean, covariance, self.noise, precision, shift, wins)
+        pairs = np.argwhere(wins != self.wins)
+        _absorb(mean, covariance, precision, shift, self.wins, wins, pairs, self.noise)
+        return new
 
     def with_match(self, players: npt.NDArray[np.int32]) -> Posterior:
         """The posterior to be expected once these have played: means stay, what is unsure of them shrinks.
@@ -117,7 +132,7 @@ class Posterior:
         """
         covariance = self.covariance.copy()
         _expect(covariance, self.mean, players, 2.0 * self.noise * self.noise)
-        return Posterior(self.mean, covariance, self.noise, self.precision, self.shift)
+        return replace(self, covariance=covariance)
 
 
 def unknown(count: int) -> Posterior:
@@ -129,7 +144,7 @@ def unknown(count: int) -> Posterior:
     [[1.0, 0.0], [0.0, 1.0]]
     """
     empty = np.zeros((count, count))
-    return Posterior(np.zeros(count), np.eye(count), math.exp(_START), empty, empty)
+    return Posterior(np.zeros(count), np.eye(count), 1.0, empty, empty, empty)
 
 
 def fit(wins: Floats, start: Posterior, sweeps: int = SWEEPS) -> Posterior:
@@ -152,16 +167,21 @@ def fit(wins: Floats, start: Posterior, sweeps: int = SWEEPS) -> Posterior:
     >>> fit(wins, unknown(3)).mean.round(2).tolist()
     [0.85, 0.0, -0.85]
     """
+    if wins.sum() > _AFRESH * start.wins.sum():
+        start = unknown(len(wins))
     mean, covariance, noise = start.mean, start.covariance, start.noise
     precision, shift = start.precision.copy(), start.shift.copy()
+    before, stretch = 0.0, 1.0
     for _ in range(sweeps):
         moved, slope, information = _sweep(mean, covariance, precision, shift, wins, noise)
         mean, covariance = _joined(wins, precision, shift)
-        step = _step(math.log(noise), slope, information)
+        step = _step(math.log(noise), slope, information, stretch)
+        stretch = min(1.2 * stretch, _FASTEST) if step * before > 0.0 else 1.0
         noise *= math.exp(step)
+        before = step
         if moved < TOLERANCE and abs(step) < TOLERANCE:
             break
-    return Posterior(mean, covariance, noise, precision, shift)
+    return Posterior(mean, covariance, noise, precision, shift, wins.copy())
 
 
 def _joined(wins: Floats, precision: Floats, shift: Floats) -> tuple[Floats, Floats]:
@@ -176,11 +196,11 @@ def _joined(wins: Floats, precision: Floats, shift: Floats) -> tuple[Floats, Flo
     return covariance @ (shifts.sum(axis=1) - shifts.sum(axis=0)), covariance
 
 
-def _step(log_noise: float, slope: float, information: float) -> float:
+def _step(log_noise: float, slope: float, information: float, stretch: float) -> float:
     """How far the noise's logarithm moves up its evidence and prior."""
     off = log_noise - _CENTRE
     spread = _WIDTH * _WIDTH + off * off
-    step = (slope - 2.0 * off / spread) / (information + 2.0 / spread)
+    step = stretch * (slope - 2.0 * off / spread) / (information + 2.0 / spread)
     step = min(max(step, -_STEP), _STEP)
     return min(max(log_noise + step, _QUIETEST), _LOUDEST) - log_noise
 
@@ -188,16 +208,17 @@ def _step(log_noise: float, slope: float, information: float) -> float:
 @numba.njit(cache=True)
 def _site(
     mean: float, variance: float, wins: float, precision: float, shift: float, twice: float
-) -> tuple[float, float, float]:
-    """Where all else calls the site of one win: its precision, its shift, and the slope of its log evidence.
+) -> tuple[float, float, float, float]:
+    """Where all else calls the site of one win: its precision, its shift, slope and information of its log evidence.
 
-    The slope is by the logarithm of the noise. With less than one win, all there is of the site is taken out to see
+    Slope and information are by the logarithm of the noise; the latter is expected of either result, since what is
+    seen while the noise is far too low is nearly as large as its square. With less than one win, all there is of the site is taken out to see
     what is left; with more, one win.
     """
     out = min(wins, 1.0)
     left = 1.0 / variance - out * precision
     if left * variance < 1e-9:
-        return precision, shift, 0.0
+        return precision, shift, 0.0, 0.0
     cavity = 1.0 / left
     at = cavity * (mean / variance - out * shift)
     total = cavity + twice
@@ -206,7 +227,10 @@ def _site(
     gone = min(w / total * cavity, 1.0 - 1e-12)
     new = gone / (1.0 - gone) / cavity
     seen = at + cavity * v / math.sqrt(total)
-    return new, seen * (left + new) - at * left, -v * x * twice / total
+    odds = cdf(x) * cdf(-x)
+    share = x * twice / total
+    information = (density(x) * share) ** 2 / odds if odds > 0.0 else 0.0
+    return new, seen * (left + new) - at * left, -v * share, information
 
 
 @numba.njit(cache=True)
@@ -223,14 +247,14 @@ def _sweep(
             variance = covariance[a, a] + covariance[b, b] - 2.0 * covariance[a, b]
             known = precision[a, b]
             gap = mean[a] - mean[b]
-            new, moved, steep = _site(gap, variance, wins[a, b], known, shift[a, b], twice)
+            new, moved, steep, told = _site(gap, variance, wins[a, b], known, shift[a, b], twice)
             share = _DAMPING if known > 0.0 else 1.0
             precision[a, b] += share * (new - known)
             change = share * (moved - shift[a, b])
             shift[a, b] += change
             longest = max(longest, wins[a, b] * abs(change - share * (new - known) * gap) * math.sqrt(variance))
             slope += wins[a, b] * steep
-            information += wins[a, b] * steep * steep
+            information += wins[a, b] * told
     return longest, slope, information
 
 
@@ -254,21 +278,20 @@ def _absorb(
     covariance: Floats,
     precision: Floats,
     shift: Floats,
+    before: Floats,
     wins: Floats,
-    pairs: npt.NDArray[np.int32],
+    pairs: npt.NDArray[np.int64],
     noise: float,
 ) -> None:
     twice = 2.0 * noise * noise
     for pair in range(len(pairs)):
-        for turned in range(2):
-            a, b = pairs[pair, turned], pairs[pair, 1 - turned]
-            count = wins[a, b]
-            if count == 0.0:
-                continue
-            variance = covariance[a, a] + covariance[b, b] - 2.0 * covariance[a, b]
-            new, moved, _ = _site(mean[a] - mean[b], variance, count, precision[a, b], shift[a, b], twice)
-            _add(mean, covariance, a, b, count * (new - precision[a, b]), count * (moved - shift[a, b]))
-            precision[a, b], shift[a, b] = new, moved
+        a, b = pairs[pair]
+        variance = covariance[a, a] + covariance[b, b] - 2.0 * covariance[a, b]
+        site = _site(mean[a] - mean[b], variance, before[a, b], precision[a, b], shift[a, b], twice)
+        more = wins[a, b] - before[a, b]
+        _add(mean, covariance, a, b, more * site[0], more * site[1])
+        precision[a, b] += more / wins[a, b] * (site[0] - precision[a, b])
+        shift[a, b] += more / wins[a, b] * (site[1] - shift[a, b])
 
 
 @numba.njit(cache=True)
