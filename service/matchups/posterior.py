@@ -212,8 +212,8 @@ def _site(
     """Where all else calls the site of one win: its precision, its shift, slope and information of its log evidence.
 
     Slope and information are by the logarithm of the noise; the latter is expected of either result, since what is
-    seen while the noise is far too low is nearly as large as its square. With less than one win, all there is of the site is taken out to see
-    what is left; with more, one win.
+    seen while the noise is far too low is nearly as large as its square. With less than one win, all there is of the
+    site is taken out to see what is left; with more, one win.
     """
     out = min(wins, 1.0)
     left = 1.0 / variance - out * precision
