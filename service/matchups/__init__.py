@@ -68,6 +68,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         What it is for; a benchmark holds it to beat `uniform` at each.
     needs : frozenset of Need
         What of the field it cannot do without.
+    spreads : bool
+        Whether a pair is less likely once it is under way, so that many who ask at once get different matchups. Where
+        not, particles or the floor keep them apart.
     unit : str
         Unit of its laws' scores, such as ``bits``.
     """
@@ -75,6 +78,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     name: ClassVar[str]
     goals: ClassVar[frozenset[Goal]]
     needs: ClassVar[frozenset[Need]] = frozenset()
+    spreads: ClassVar[bool] = False
     unit: ClassVar[str]
 
     def law(self, field: Field, rng: np.random.Generator) -> Law:

@@ -9,6 +9,7 @@ import numpy as np
 
 from service.columns import Floats
 from service.matchups import Goal, Law, Policy
+from service.matchups.chances import even
 from service.matchups.field import Field
 
 
@@ -28,9 +29,7 @@ class _Alike(NamedTuple):
     candidates: int
 
     def chances(self, taken: Sequence[int]) -> Floats:
-        even = np.full(self.candidates, 1.0 / (self.candidates - len(taken)))
-        even[list(taken)] = 0.0
-        return even
+        return even(self.candidates, taken)
 
     def score(self, taken: Sequence[int]) -> float:
         return 0.0

@@ -1,0 +1,90 @@
+"""Particles: skills of all candidates, drawn as what is known of them has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from msgspec import Meta
+
+from service.columns import Floats
+from service.matchups.field import Field
+
+Particles = Annotated[int, Meta(ge=1, le=256)]
+"""How many particles a policy draws; its law is exact given them."""
+
+RIDGE: Final = 1e-9
+"""Added to a joint posterior's variances, since rounding may have taken it below 0 somewhere."""
+
+
+def draw_particles(field: Field, count: int, rng: np.random.Generator) -> Floats:
+    """Draw skills: from the joint posterior where the field has one, else each candidate's on its own.
+
+    Returns
+    -------
+    float64[count, n]
+
+    Examples
+    --------
+    >>> from service.matchups.field import level
+    >>> draw_particles(level(3), 2, np.random.default_rng(7)).shape
+    (2, 3)
+    """
+    noise = rng.standard_normal((count, len(field)))
+    drawn: Floats
+    if field.posterior is None:
+        drawn = field.rating + field.deviation * noise
+    else:
+        covariance = field.posterior.covariance.copy()
+        covariance[np.diag_indices_from(covariance)] += RIDGE
+        drawn = field.posterior.mean + noise @ np.linalg.cholesky(covariance).T
+    return drawn
+
+
+def best_shares(particles: Floats, taken: Sequence[int]) -> Floats:
+    """Share of the particles in which each is the best of those left; equals share one.
+
+    Parameters
+    ----------
+    particles : float64[m, n]
+    taken : sequence of int
+        Fewer than ``n``.
+
+    Returns
+    -------
+    float64[n]
+
+    Examples
+    --------
+    >>> best_shares(np.array([[3.0, 2.0, 1.0], [2.0, 2.0, 1.0]]), []).tolist()
+    [0.75, 0.25, 0.0]
+    >>> best_shares(np.array([[3.0, 2.0, 1.0], [2.0, 2.0, 3.0]]), [2]).tolist()
+    [0.75, 0.25, 0.0]
+    """
+    left = np.ones(particles.shape[1], dtype=np.bool_)
+    left[list(taken)] = False
+    return _best_shares(particles, left)
+
+
+@numba.njit(cache=True)
+def _best_shares(particles: Floats, left: npt.NDArray[np.bool_]) -> Floats:
+    count, candidates = particles.shape
+    shares = np.zeros(candidates)
+    equals = np.empty(candidates, dtype=np.int64)
+    for particle in range(count):
+        best, found = -np.inf, 0
+        for i in range(candidates):
+            if left[i] and particles[particle, i] >= best:
+                if particles[particle, i] > best:
+                    best, found = particles[particle, i], 0
+                equals[found] = i
+                found += 1
+        for place in range(found):
+            shares[equals[place]] += 1.0 / found
+    # Divided once, so that who is the best in every particle has a share of exactly 1.
+    for i in range(candidates):
+        shares[i] /= count
+    return shares
