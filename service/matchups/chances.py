@@ -1,79 +1,76 @@
-"""What laws are made of: chances of those who are left, and who would be before whom."""
+"""What laws are made of: chances of those who are left."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numba
 import numpy as np
-from scipy.special import softmax
+import numpy.typing as npt
 
 from service.columns import Floats
 from service.matchups.field import Field
-from service.ratings.link import CODES, below
+
+Left = npt.NDArray[np.bool_]
+
+
+def left(count: int, taken: Sequence[int]) -> Left:
+    """Which of so many candidates are not taken yet.
+
+    Examples
+    --------
+    >>> left(3, [1]).tolist()
+    [True, False, True]
+    """
+    found = np.ones(count, dtype=np.bool_)
+    if taken:
+        found[list(taken)] = False
+    return found
 
 
 def even(count: int, taken: Sequence[int]) -> Floats:
     """Chances by which each of those left is taken alike.
-
-    Parameters
-    ----------
-    count : int
-        Candidates, those taken included.
-    taken : sequence of int
-        They have no chance.
 
     Examples
     --------
     >>> even(3, [1]).tolist()
     [0.5, 0.0, 0.5]
     """
-    chances = np.full(count, 1.0 / (count - len(taken)))
-    chances[list(taken)] = 0.0
-    return chances
+    return left(count, taken) / (count - len(taken))
 
 
 def greatest(scores: Floats, taken: Sequence[int]) -> Floats:
-    """Chances by which one of the greatest score is taken; equals alike.
+    """Chances by which one of the greatest score is taken, among those left; equals alike.
 
     Parameters
     ----------
     scores : float64[n]
     taken : sequence of int
-        They have no chance, whatever their score.
 
     Examples
     --------
     >>> greatest(np.array([1.0, 3.0, 3.0, 9.0]), [3]).tolist()
     [0.0, 0.5, 0.5, 0.0]
     """
-    left = np.ones(len(scores), dtype=np.bool_)
-    left[list(taken)] = False
-    chosen = left & (scores == scores[left].max())
-    chances: Floats = chosen / chosen.sum()
-    return chances
+    return _greatest(scores, left(len(scores), taken))
 
 
 def boltzmann(logits: Floats, taken: Sequence[int]) -> Floats:
-    """Chances in proportion to the exponentials of logits, however far apart these are.
+    """Chances in proportion to the exponentials of logits, among those left, however far apart these are.
 
     Parameters
     ----------
     logits : float64[n]
         Finite.
     taken : sequence of int
-        They have no chance.
 
     Examples
     --------
     >>> boltzmann(np.array([1e4, -1e4, -1e4]), [0]).tolist()
     [0.0, 0.5, 0.5]
     """
-    left = np.ones(len(logits), dtype=np.bool_)
-    left[list(taken)] = False
-    chances = np.zeros(len(logits))
-    chances[left] = softmax(logits[left])
-    return chances
+    return _boltzmann(logits, left(len(logits), taken))
 
 
 def of_the_rest(chances: Floats, taken: Sequence[int]) -> Floats:
@@ -90,27 +87,38 @@ def of_the_rest(chances: Floats, taken: Sequence[int]) -> Floats:
     >>> of_the_rest(np.array([0.5, 0.25, 0.25]), [0]).tolist()
     [0.0, 0.5, 0.5]
     """
-    rest = chances.copy()
-    rest[list(taken)] = 0.0
+    rest = chances * left(len(chances), taken)
     rest /= rest.sum()
     return rest
 
 
-def before(field: Field, one: int) -> Floats:
-    """Chance of each to be before ``one``, were there no ties; one half for ``one`` itself.
-
-    Returns
-    -------
-    float64[n]
-    """
-    return _before(field.location, field.variance, one, CODES[field.link])
+@numba.njit(cache=True)
+def _greatest(scores: Floats, free: Left) -> Floats:
+    best, equals = -math.inf, 0
+    for i in range(len(scores)):
+        if free[i] and scores[i] >= best:
+            equals = equals + 1 if scores[i] == best else 1
+            best = scores[i]
+    chances = np.zeros(len(scores))
+    for i in range(len(scores)):
+        if free[i] and scores[i] == best:
+            chances[i] = 1.0 / equals
+    return chances
 
 
 @numba.njit(cache=True)
-def _before(location: Floats, variance: Floats, one: int, link: int) -> Floats:
-    chances = np.empty(len(location))
-    for i in range(len(location)):
-        chances[i] = below(link, (location[i] - location[one]) / np.sqrt(variance[i] + variance[one]))
+def _boltzmann(logits: Floats, free: Left) -> Floats:
+    best = -math.inf
+    for i in range(len(logits)):
+        if free[i]:
+            best = max(best, logits[i])
+    chances, total = np.zeros(len(logits)), 0.0
+    for i in range(len(logits)):
+        if free[i]:
+            chances[i] = math.exp(logits[i] - best)
+            total += chances[i]
+    for i in range(len(logits)):
+        chances[i] /= total
     return chances
 
 
@@ -136,7 +144,7 @@ def meetings(field: Field, one: int) -> Floats:
     [0.0, 3.0, 1.0]
     """
     assert field.wins is not None
-    first, second = field.under_way[:, 0], field.under_way[:, 1]
+    first, second = field.under_way.T
     rivals = np.concatenate((second[first == one], first[second == one]))
     found: Floats = field.wins[one] + field.wins[:, one] + np.bincount(rivals, minlength=len(field))
     return found

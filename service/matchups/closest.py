@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, NamedTuple
 
+import numba
 import numpy as np
+import numpy.typing as npt
 from msgspec import Meta
 
 from service.columns import Floats
 from service.matchups import Goal, Law, Policy
-from service.matchups.chances import before, boltzmann, greatest
+from service.matchups.chances import boltzmann, greatest
 from service.matchups.field import Field
+from service.ratings.link import CODES, below
 
 
 class Closest(Policy, frozen=True, kw_only=True):
@@ -48,6 +51,16 @@ class _Open(NamedTuple):
         return 0.5 - float(self._lopsided(taken)[list(taken)].max())
 
     def _lopsided(self, taken: Sequence[int]) -> Floats:
-        """Of each, how far the chances of its most lopsided pair with those taken are from one half."""
-        off: Floats = np.max([np.abs(before(self.field, one) - 0.5) for one in taken], axis=0)
-        return off
+        field = self.field
+        return _lopsided(field.location, field.variance, CODES[field.link], np.array(taken, dtype=np.int64))
+
+
+@numba.njit(cache=True)
+def _lopsided(location: Floats, variance: Floats, link: int, taken: npt.NDArray[np.int64]) -> Floats:
+    """Of each, how far the chances of its most lopsided pair with those taken are from one half."""
+    off = np.zeros(len(location))
+    for i in range(len(location)):
+        for one in taken:
+            chance = below(link, (location[i] - location[one]) / np.sqrt(variance[i] + variance[one]))
+            off[i] = max(off[i], abs(chance - 0.5))
+    return off

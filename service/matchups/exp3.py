@@ -47,7 +47,8 @@ class Exp3(Policy, frozen=True, kw_only=True):
         """Each side by the same chances, among those left.
 
         With ``n`` candidates, ``t`` matches and Borda scores ``b`` they are
-        ``(1 - gamma) softmax(eta t b) + gamma / n``, where ``eta = rate (ln(n) / (t sqrt(n)))^(2/3)`` and ``gamma = min(1, sqrt(eta n))``.
+        ``(1 - gamma) softmax(eta t b) + gamma / n``, where
+        ``eta = rate (ln(n) / (t sqrt(n)))^(2/3)`` and ``gamma = min(1, sqrt(eta n))``.
         """
         borda = _by_ratings(field) if field.wins is None else _by_wins(field.wins)
         count = len(field)

@@ -7,10 +7,10 @@ from typing import Annotated, Final
 
 import numba
 import numpy as np
-import numpy.typing as npt
 from msgspec import Meta
 
 from service.columns import Floats
+from service.matchups.chances import Left, left
 from service.matchups.field import Field
 
 Particles = Annotated[int, Meta(ge=1, le=256)]
@@ -64,20 +64,18 @@ def best_shares(particles: Floats, taken: Sequence[int]) -> Floats:
     >>> best_shares(np.array([[3.0, 2.0, 1.0], [2.0, 2.0, 3.0]]), [2]).tolist()
     [0.75, 0.25, 0.0]
     """
-    left = np.ones(particles.shape[1], dtype=np.bool_)
-    left[list(taken)] = False
-    return _best_shares(particles, left)
+    return _best_shares(particles, left(particles.shape[1], taken))
 
 
 @numba.njit(cache=True)
-def _best_shares(particles: Floats, left: npt.NDArray[np.bool_]) -> Floats:
+def _best_shares(particles: Floats, free: Left) -> Floats:
     count, candidates = particles.shape
     shares = np.zeros(candidates)
     equals = np.empty(candidates, dtype=np.int64)
     for particle in range(count):
         best, found = -np.inf, 0
         for i in range(candidates):
-            if left[i] and particles[particle, i] >= best:
+            if free[i] and particles[particle, i] >= best:
                 if particles[particle, i] > best:
                     best, found = particles[particle, i], 0
                 equals[found] = i

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from service.columns import Floats
 from service.matchups import Goal, Law, Policy
-from service.matchups.chances import of_the_rest
+from service.matchups.chances import left, of_the_rest
 from service.matchups.field import Field
 from service.matchups.particles import Particles, best_shares, draw_particles
 
@@ -66,9 +66,9 @@ class _LeaderOrChallenger(NamedTuple):
     measured: Floats
 
     def chances(self, taken: Sequence[int]) -> Floats:
-        rest = self.measured.copy()
-        rest[list(taken)] = 0.0
-        return of_the_rest(rest, taken) if rest.any() else best_shares(self.particles, taken)
+        if self.measured[left(len(self.measured), taken)].any():
+            return of_the_rest(self.measured, taken)
+        return best_shares(self.particles, taken)
 
     def score(self, taken: Sequence[int]) -> float:
         return float(self.best[list(taken)].sum())
