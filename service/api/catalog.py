@@ -1,4 +1,4 @@
-"""What there is to choose from: rating systems with their parameters, and the built-in profiles of pools."""
+"""What there is to choose from: rating systems and policies with their parameters, built-in profiles of pools."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from service.api.documents import Document, cached, document
 from service.api.inputs import resource
+from service.matchups import Goal, Need, Policy, policies
 from service.pools import PROFILES, built_in
 from service.ratings import RatingSystem, systems
 from service.ratings.link import Link
@@ -47,6 +48,17 @@ class SystemEntry(TypedDict):
     parameters: Annotated[dict[str, Any], Field(description="JSON Schema of its parameters, with their defaults")]
 
 
+class PolicyEntry(TypedDict):
+    """A policy that chooses what to play next."""
+
+    policy: str
+    title: str
+    goals: Annotated[list[Goal], Field(description="what it is for")]
+    needs: Annotated[list[Need], Field(description="what only pools that keep pairs have")]
+    unit: Annotated[str, Field(description="of the score that says why it chose a matchup")]
+    parameters: Annotated[dict[str, Any], Field(description="JSON Schema of its parameters, with their defaults")]
+
+
 class ProvisionalEntry(TypedDict):
     """With fewer matches or, where that is bounded, a larger deviation a player is provisional."""
 
@@ -71,19 +83,26 @@ class CatalogAnswer(TypedDict):
     """What there is to choose from."""
 
     systems: list[SystemEntry]
+    policies: list[PolicyEntry]
     profiles: list[ProfileEntry]
 
 
 @cache
 def _catalog() -> Document:
-    return document(CatalogAnswer(systems=[_system(kind) for kind in systems().values()], profiles=_profiles()))
+    return document(
+        CatalogAnswer(
+            systems=[_system(kind) for kind in systems().values()],
+            policies=[_policy(kind) for kind in policies().values()],
+            profiles=_profiles(),
+        )
+    )
 
 
 def _system(kind: type[RatingSystem]) -> SystemEntry:
     shapes = kind.shapes
     return SystemEntry(
         system=kind.name,
-        title=(inspect.getdoc(kind) or "").partition("\n")[0],
+        title=_title(kind),
         revision=kind.revision,
         shapes=ShapesAnswer(most_sides=shapes.most_sides, most_players=shapes.most_players, ties=shapes.ties),
         promises=sorted(kind.promises),
@@ -93,8 +112,23 @@ def _system(kind: type[RatingSystem]) -> SystemEntry:
     )
 
 
-def parameters_schema(kind: type[RatingSystem]) -> dict[str, Any]:
-    """JSON Schema of a system's parameters: bounds and defaults by its fields, descriptions by its docstring.
+def _policy(kind: type[Policy]) -> PolicyEntry:
+    return PolicyEntry(
+        policy=kind.name,
+        title=_title(kind),
+        goals=sorted(kind.goals),
+        needs=sorted(kind.needs),
+        unit=kind.unit,
+        parameters=parameters_schema(kind),
+    )
+
+
+def _title(kind: type) -> str:
+    return (inspect.getdoc(kind) or "").partition("\n")[0]
+
+
+def parameters_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """JSON Schema of parameters: bounds and defaults by the fields of the system or policy, words by its docstring.
 
     Examples
     --------
@@ -133,8 +167,12 @@ def _profiles() -> list[ProfileEntry]:
     "/catalog",
     summary="What there is to choose from",
     response_model=CatalogAnswer,
-    responses=cached(CatalogAnswer(systems=[_system(systems()["elo"])], profiles=_profiles())),
+    responses=cached(
+        CatalogAnswer(
+            systems=[_system(systems()["elo"])], policies=[_policy(policies()["thompson"])], profiles=_profiles()
+        )
+    ),
 )
 async def catalog(request: Request) -> Response:
-    """Show rating systems with their parameters as JSON Schema, and the built-in profiles of pools."""
+    """Show rating systems and matchup policies with their parameters as JSON Schema, and built-in profiles of pools."""
     return _catalog().answer(request, "private", Vary="Authorization, Accept-Encoding")

@@ -9,10 +9,12 @@ import jsonschema_rs
 import pytest
 
 from service.api.catalog import parameters_schema
+from service.matchups import policies
 from service.pool_file import PoolsInvalid, parse_pools
 from service.pools import PROFILES
 from service.problems import Problem
 from service.ratings import create, systems
+from service.registry import make
 from standings.embedded import ValkeyServer
 from tests.api import client, is_problem, serving, settings
 
@@ -30,6 +32,12 @@ def test_every_system_and_profile_is_in_it(valkey: ValkeyServer, unique: Unique)
                 assert entry["promises"] == sorted(kind.promises)
                 assert entry["shapes"]["most_sides"] == kind.shapes.most_sides
                 assert entry["title"].endswith(".")
+            assert [entry["policy"] for entry in body["policies"]] == list(policies())
+            for entry in body["policies"]:
+                policy = policies()[entry["policy"]]
+                assert (entry["goals"], entry["needs"]) == (sorted(policy.goals), sorted(policy.needs))
+                assert entry["unit"] == policy.unit
+                assert entry["title"].endswith(".")
             assert [entry["profile"] for entry in body["profiles"]] == list(PROFILES)
             for entry in body["profiles"]:
                 for pattern in entry["patterns"]:
@@ -40,15 +48,16 @@ def test_every_system_and_profile_is_in_it(valkey: ValkeyServer, unique: Unique)
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("name", systems())
+@pytest.mark.parametrize("name", [*systems(), *policies()])
 def test_parameters_are_described_as_they_are_taken(name: str) -> None:
-    schema = parameters_schema(systems()[name])
+    kind = {**systems(), **policies()}[name]
+    schema = parameters_schema(kind)
     jsonschema_rs.meta.validate(schema)
     validator = jsonschema_rs.validator_for(schema)
-    assert list(schema["properties"]) == list(systems()[name].__struct_fields__)
+    assert list(schema["properties"]) == list(kind.__struct_fields__)
     for parameter, said in schema["properties"].items():
         assert re.fullmatch(r"[A-Z].*\.", said["description"]), parameter
-        assert said["default"] == getattr(create(name), parameter)
+        assert said["default"] == getattr(kind(), parameter)
         for edge in [said[word] for word in said if word in ("minimum", "maximum", "exclusiveMinimum")]:
             for value in (edge, edge - 1e-3 * max(1.0, abs(edge)), edge + 1e-3 * max(1.0, abs(edge))):
                 assert validator.is_valid({parameter: value}) is _taken(name, {parameter: value}), (parameter, value)
@@ -57,7 +66,7 @@ def test_parameters_are_described_as_they_are_taken(name: str) -> None:
 
 def _taken(name: str, parameters: dict[str, Any]) -> bool:
     try:
-        create(name, parameters)
+        make({**systems(), **policies()}, "kind", name, parameters)
     except Problem:
         return False
     return True
