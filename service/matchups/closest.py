@@ -27,7 +27,7 @@ class Closest(Policy, frozen=True, kw_only=True):
     """
 
     name: ClassVar[str] = "closest"
-    goals: ClassVar[frozenset[Goal]] = frozenset({"even", "full"})
+    goals: ClassVar[frozenset[Goal]] = frozenset({"even", "full", "top_k"})
     spreads: ClassVar[bool] = True
     unit: ClassVar[str] = "win chance of the weakest against the strongest"
 

@@ -21,14 +21,17 @@ class Exp3(Policy, frozen=True, kw_only=True):
 
     The paper's learning rate, with the matches so far in place of the horizon; so it needs to know neither and can
     begin at any time. Its weights add up estimates of single matches, each divided by the chance of that match. Here
-    nothing is kept: as many matches as there were, times the Borda score as all results have it. That has less noise,
-    but a rival who changes is noticed as slowly as the results of long ago are outweighed, so the paper's bound
-    against an adversary does not hold.
+    nothing is kept: as many matches as there were, times the Borda score as all results have it, or as the ratings
+    predict it where no pairs are kept. That has less noise, so the defaults learn faster and mix in less than the
+    paper; but who changes is noticed only as results of long ago are outweighed, so the paper's bound against an
+    adversary does not hold.
 
     Parameters
     ----------
     rate : float
         Learning rate, in units of the paper's.
+    mixing : float
+        Share of everybody alike, in units of the paper's.
 
     References
     ----------
@@ -41,22 +44,23 @@ class Exp3(Policy, frozen=True, kw_only=True):
     goals: ClassVar[frozenset[Goal]] = frozenset({"best"})
     unit: ClassVar[str] = "chance to win against anybody"
 
-    rate: Annotated[float, Meta(ge=0.01, le=100)] = 1.0
+    rate: Annotated[float, Meta(ge=0.01, le=100)] = 3.0
+    mixing: Annotated[float, Meta(ge=0.01, le=100)] = 0.3
 
     def law(self, field: Field, rng: np.random.Generator) -> Law:
         """Each side by the same chances, among those left.
 
         With ``n`` candidates, ``t`` matches and Borda scores ``b`` they are
-        ``(1 - gamma) softmax(eta t b) + gamma / n``, where
-        ``eta = rate (ln(n) / (t sqrt(n)))^(2/3)`` and ``gamma = min(1, sqrt(eta n))``.
+        ``(1 - gamma) softmax(rate eta t b) + gamma / n``, where
+        ``eta = (ln(n) / (t sqrt(n)))^(2/3)`` and ``gamma = min(1, mixing sqrt(eta n))``.
         """
         borda = _by_ratings(field) if field.wins is None else _by_wins(field.wins)
         count = len(field)
         # As many as if all had two sides.
         played = max(1.0, 0.5 * float(field.matches.sum()))
-        eta = self.rate * (math.log(count) / (played * math.sqrt(count))) ** (2.0 / 3.0)
-        gamma = min(1.0, math.sqrt(eta * count))
-        return _Weights(borda, (1.0 - gamma) * boltzmann(eta * played * borda, ()) + gamma / count)
+        eta = (math.log(count) / (played * math.sqrt(count))) ** (2.0 / 3.0)
+        gamma = min(1.0, self.mixing * math.sqrt(eta * count))
+        return _Weights(borda, (1.0 - gamma) * boltzmann(self.rate * eta * played * borda, ()) + gamma / count)
 
 
 class _Weights(NamedTuple):

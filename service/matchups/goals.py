@@ -1,62 +1,66 @@
-"""Which policy a request gets: the one that it names, or the one for its goal; refused where it cannot work."""
+"""Goals: which policy serves one, and whether a policy that was named can work where it is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from service.matchups import Goal, Policy, create, policies
-from service.problems import Problem, wrong_field
+from service.problems import wrong_field
 
-FOR_GOALS: Final[dict[Goal, str]] = {
-    "full": "closest",
-    "top_k": "thompson",
-    "best": "top_two",
-    "even": "closest",
-    "cover": "least_played",
+FOR_GOALS: Final[dict[Goal, tuple[str, ...]]] = {
+    "full": ("closest",),
+    "top_k": ("closest",),
+    "best": ("top_two",),
+    "even": ("closest",),
+    "cover": ("least_played",),
 }
-"""The policy of a goal where none is named; none of them needs pairs."""
+"""The policies of a goal where none is named, the best first; the last of each needs no pairs."""
 
 
-def choose(
+def policy_for(
+    goal: Goal | None = None,
     name: str | None = None,
     parameters: Mapping[str, Any] | None = None,
-    goal: Goal | None = None,
     *,
     pairs: bool = False,
 ) -> Policy:
-    """Make the policy that a request asks for.
+    """Make the policy that is asked for.
 
     Parameters
     ----------
+    goal : Goal, optional
+        What a policy that is named must be for. Without a name it decides; without either it is the full order.
     name : str, optional
-        Without it the goal decides; without either the goal is the full order.
     parameters : mapping, optional
         Of the policy that is named.
-    goal : Goal, optional
-        What the policy must be for; without it, whatever it is for.
     pairs : bool
         Whether the pool keeps pairs, and with them the joint posterior.
 
     Raises
     ------
     Problem
-        ``unknown_name``, ``invalid_parameter`` or ``pairs_not_kept``.
+        ``unknown_name``, ``invalid_parameter`` or ``pairs_not_kept``, naming the field and what would do.
 
     Examples
     --------
-    >>> choose(goal="cover").name, choose("thompson", {"particles": 16}).particles
+    >>> policy_for("cover").name, policy_for(name="thompson", parameters={"particles": 16}).particles
     ('least_played', 16)
     """
     if name is None:
         if parameters:
-            raise wrong_field("invalid_parameter", "parameters", "they are of no policy", "name the policy")
-        name = FOR_GOALS[goal or "full"]
+            raise wrong_field("invalid_parameter", "parameters", "no policy is named that they are of", "name it")
+        known = (policies()[name] for name in FOR_GOALS[goal or "full"])
+        return next(kind() for kind in known if pairs or not kind.needs)
     policy = create(name, parameters)
-    if goal is not None and goal not in policy.goals:
-        fit = ", ".join(kind.name for kind in policies().values() if goal in kind.goals)
-        raise wrong_field("invalid_parameter", "policy", f"{name} is not for the goal {goal}", f"one of: {fit}")
+    fit = [kind for kind in policies().values() if goal in (None, *kind.goals)]
+    if goal not in (None, *policy.goals):
+        raise wrong_field("invalid_parameter", "policy", f"{name} is not for the goal {goal}", _one_of(fit))
     if policy.needs and not pairs:
-        free = ", ".join(kind.name for kind in policies().values() if not kind.needs)
-        raise Problem("pairs_not_kept", f"the policy {name} needs pairs; without them there are: {free}")
+        without = [kind for kind in fit if not kind.needs]
+        raise wrong_field("pairs_not_kept", "policy", f"{name} needs to know who beat whom", _one_of(without))
     return policy
+
+
+def _one_of(kinds: Sequence[type[Policy]]) -> str:
+    return f"one of: {', '.join(kind.name for kind in kinds)}"
