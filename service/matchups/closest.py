@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, NamedTuple
 
@@ -58,9 +59,12 @@ class _Open(NamedTuple):
 @numba.njit(cache=True)
 def _lopsided(location: Floats, variance: Floats, link: int, taken: npt.NDArray[np.int64]) -> Floats:
     """Of each, how far the chances of its most lopsided pair with those taken are from one half."""
-    off = np.zeros(len(location))
+    off = np.empty(len(location))
     for i in range(len(location)):
+        widest = 0.0
         for one in taken:
-            chance = below(link, (location[i] - location[one]) / np.sqrt(variance[i] + variance[one]))
-            off[i] = max(off[i], abs(chance - 0.5))
+            gap = location[i] - location[one]
+            widest = max(widest, gap * gap / (variance[i] + variance[one]))
+        # The link rises, so the widest gap is the most lopsided pair, and one look at the link will do.
+        off[i] = below(link, math.sqrt(widest)) - 0.5
     return off

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, NamedTuple
 
+import numba
 import numpy as np
 from msgspec import Meta
 
@@ -74,10 +75,17 @@ class _Weights(NamedTuple):
         return float(self.borda[list(taken)].mean())
 
 
+@numba.njit(cache=True)
 def _by_wins(wins: Floats) -> Floats:
     """Mean share of wins against each other one; half a win of both is added, so a pair that never met is even."""
-    shares = (wins + 0.5) / (wins + wins.T + 1.0)
-    scores: Floats = (shares.sum(axis=1) - 0.5) / (len(wins) - 1)
+    scores = np.zeros(len(wins))
+    for i in range(len(wins)):
+        for q in range(i):
+            share = (wins[i, q] + 0.5) / (wins[i, q] + wins[q, i] + 1.0)
+            scores[i] += share
+            scores[q] += 1.0 - share
+    for i in range(len(wins)):
+        scores[i] /= len(wins) - 1
     return scores
 
 

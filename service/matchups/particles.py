@@ -33,15 +33,15 @@ def draw_particles(field: Field, count: int, rng: np.random.Generator) -> Floats
     >>> draw_particles(level(3), 2, np.random.default_rng(7)).shape
     (2, 3)
     """
-    noise = rng.standard_normal((count, len(field)))
-    drawn: Floats
+    particles = rng.standard_normal((count, len(field)))
     if field.posterior is None:
-        drawn = field.rating + field.deviation * noise
-    else:
-        covariance = field.posterior.covariance.copy()
-        covariance[np.diag_indices_from(covariance)] += RIDGE
-        drawn = field.posterior.mean + noise @ np.linalg.cholesky(covariance).T
-    return drawn
+        particles *= field.deviation
+        particles += field.rating
+        return particles
+    covariance = field.posterior.covariance.copy()
+    covariance[np.diag_indices_from(covariance)] += RIDGE
+    joint: Floats = field.posterior.mean + particles @ np.linalg.cholesky(covariance).T
+    return joint
 
 
 def best_shares(particles: Floats, taken: Sequence[int]) -> Floats:

@@ -58,7 +58,7 @@ class ResponseGraphUcb(Policy, frozen=True, kw_only=True):
         np.add.at(met, (first, second), 1.0)
         np.add.at(met, (second, first), 1.0)
         choice = is_open if is_open.any() else ~np.eye(len(field), dtype=np.bool_)
-        fewest = choice & (met == met[choice].min())
+        fewest = choice & (met == met.min(where=choice, initial=np.inf))
         starts = fewest.sum(axis=1) / fewest.sum()
         return _LeastPlayed(is_open, choice, met, starts)
 
@@ -109,10 +109,11 @@ def _open_pairs(wins: Floats, needed: float) -> Pairs:
         for q in range(i):
             won, lost = wins[i, q], wins[q, i]
             met, gap = won + lost, won - lost
-            # No mixture has more than the best win chance, whose gain is at most ln(2) gap^2 / met: cheap to look at.
+            # The mixture has at most what the best win chance has, that is ln(2) gap^2 / met: cheap to look at.
             if math.log(2.0) * gap * gap < needed * met or met == 0.0:
                 found[i, q] = True
-            else:
+            # And it has at least 1 / (met + 1) of that, which is gap^2 / (2 met) or more.
+            elif 0.5 * gap * gap < (needed + math.log1p(met)) * met:
                 mixed = math.lgamma(won + 1.0) + math.lgamma(lost + 1.0) - math.lgamma(met + 2.0)
                 found[i, q] = mixed + met * math.log(2.0) < needed
             found[q, i] = found[i, q]
