@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ spreads = st.sampled_from([0.0, 1e-9, 0.5, 1.0, 300.0])
 
 @st.composite
 def fields(draw: st.DrawFn, most: int = 20) -> Field:
-    """Candidates as a pool that keeps pairs has them, or one that keeps none where that is allowed."""
+    """Candidates as a pool that keeps pairs has them."""
     count = draw(st.integers(2, most))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     if draw(st.booleans()):
@@ -48,13 +49,22 @@ def fields(draw: st.DrawFn, most: int = 20) -> Field:
     variance = deviation**2 + draw(st.sampled_from([0.5, 1e-6]))
     under_way = np.empty((0, 2), dtype=np.int32)
     matches = (met + met.T).sum(axis=1).astype(np.float64)
-    field = Field(rating, deviation, rating, variance, draw(st.sampled_from(LINKS)), matches, under_way, wins)
-    if draw(st.booleans()):
-        half = rng.normal(0.0, 1.0, (count, count)) / count
-        field = replace(field, posterior=Posterior(rng.normal(0.0, 1.0, count), half @ half.T + np.eye(count) / 9, 0.5))
+    half = rng.normal(0.0, 1.0, (count, count)) / count
+    posterior = Posterior(rng.normal(0.0, 1.0, count), half @ half.T + np.eye(count) / 9, 0.5)
+    field = Field(
+        rating, deviation, rating, variance, draw(st.sampled_from(LINKS)), matches, under_way, wins, posterior
+    )
     for _ in range(draw(st.integers(0, 3))):
         field = field.with_match(rng.choice(count, 2, replace=False).tolist())
     return field
+
+
+def alike(skill: Floats, **more: Any) -> Field:
+    """Candidates of these skills, of whom that is all that is known."""
+    field = replace(
+        level(len(skill)), rating=skill, location=skill, posterior=Posterior(skill, np.eye(len(skill)), 0.5)
+    )
+    return replace(field, **more)
 
 
 def law_of(policy: Policy, field: Field) -> Law:
@@ -65,6 +75,8 @@ def relabelled(field: Field, order: list[int]) -> Field:
     """The field with the candidate ``order[i]`` in place ``i``."""
     place = np.argsort(order).astype(np.int32)
     assert field.wins is not None
+    assert field.posterior is not None
+    among = np.ix_(order, order)
     return Field(
         field.rating[order],
         field.deviation[order],
@@ -73,7 +85,8 @@ def relabelled(field: Field, order: list[int]) -> Field:
         field.link,
         field.matches[order],
         place[field.under_way],
-        field.wins[np.ix_(order, order)],
+        field.wins[among],
+        replace(field.posterior, mean=field.posterior.mean[order], covariance=field.posterior.covariance[among]),
     )
 
 
@@ -84,6 +97,8 @@ def test_each_step_is_a_law(name: str, data: st.DataObject) -> None:
     field = data.draw(fields())
     if data.draw(st.booleans()) and not policies()[name].needs:
         field = replace(field, wins=None, posterior=None)
+    elif data.draw(st.booleans()) and "posterior" not in policies()[name].needs:
+        field = replace(field, posterior=None)
     law = law_of(create(name), field)
     side_count = data.draw(st.integers(2, min(len(field), MOST_SIDES)))
     order = data.draw(st.permutations(range(len(field))))[:side_count]
@@ -105,14 +120,15 @@ def test_each_step_is_a_law(name: str, data: st.DataObject) -> None:
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_a_law_knows_no_names(name: str, data: st.DataObject) -> None:
-    """Who stands where in the field does not matter; particles are drawn in the field's order, so theirs may be few."""
-    field = replace(data.draw(fields(most=9)), posterior=None)
-    if "particles" in policies()[name].__struct_fields__:
-        field = replace(field, deviation=np.zeros(len(field)))
+    """Who stands where in the field does not matter. Particles are drawn in its order, so theirs are all alike here."""
+    field = data.draw(fields(most=9))
     order = data.draw(st.permutations(range(len(field))))
     taken = data.draw(st.integers(0, len(field) - 1))
-    there = law_of(create(name), relabelled(field, order))
-    here = law_of(create(name), field)
+    other = relabelled(field, order)
+    if "particles" in policies()[name].__struct_fields__:
+        still = np.zeros(len(field))
+        field, other = (replace(one, deviation=still, posterior=None) for one in (field, other))
+    here, there = law_of(create(name), field), law_of(create(name), other)
     expected = here.chances(order[:taken])[order]
     np.testing.assert_allclose(there.chances(range(taken)), expected, rtol=1e-7, atol=1e-9)
     if taken > 1:
@@ -127,7 +143,7 @@ def test_draws_are_as_likely_as_they_say(name: str, count: int, side_count: int,
     wins = np.triu(rng.integers(0, 3, (count, count)), 1).astype(np.float64)
     matches = np.array([3.0, 2.0, 2.0, 2.0, 5.0])[:count]
     skill = np.array([0.3, 0.3, -0.2, 0.8, 0.0])[:count]
-    field = replace(level(count), rating=skill, location=skill, matches=matches, wins=wins)
+    field = alike(skill, matches=matches, wins=wins)
     fixed = _Fixed(known=_Remembered(law_of(create(name), field)))
     told, seen, draws = {}, Counter[tuple[int, ...]](), 1_500
     for _ in range(draws):
@@ -192,7 +208,7 @@ def test_all_sets_together_are_certain(name: str, field: Field, floor: float, si
 @pytest.mark.parametrize("side_count", [2, 3])
 def test_those_under_way_are_spread(name: str, side_count: int) -> None:
     rng = np.random.default_rng(2)
-    field = replace(level(6), wins=np.zeros((6, 6)))
+    field = alike(np.zeros(6), wins=np.zeros((6, 6)))
     before = draw(create(name), field, side_count, 0.0, rng)
     after = field.with_match(before.players)
     again = [draw(create(name), after, side_count, 0.0, rng) for _ in range(50)]
@@ -208,7 +224,7 @@ def test_ten_thousand_candidates_are_not_too_many(name: str) -> None:
     rng = np.random.default_rng(4)
     skill = rng.normal(0.0, 1.0, count)
     wins = rng.integers(0, 3, (count, count)).astype(np.float64) if kind.needs else None
-    field = replace(level(count), rating=skill, location=skill, wins=wins)
+    field = alike(skill, wins=wins) if kind.needs else replace(level(count), rating=skill, location=skill)
     found = draw(create(name), field, MOST_SIDES, 0.02, rng)
     assert len(set(found.players)) == MOST_SIDES
     assert 0.0 < found.built <= 1.0

@@ -2,7 +2,9 @@
 
 import itertools
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -17,6 +19,8 @@ from service.matchups.particles import draw_particles
 from service.matchups.posterior import Posterior
 from service.matchups.response_graph_ucb import open_pairs
 from service.problems import Problem
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "matchups.md"
 
 
 def law_field(rating: list[float], deviation: float = 1.0, **more: object) -> Field:
@@ -283,6 +287,16 @@ def test_what_cannot_work_is_refused_by_name() -> None:
     with pytest.raises(Problem) as without:
         policy_for("full", "response_graph_ucb")
     assert without.value.errors[0].remedy == "one of: closest"
+
+
+@pytest.mark.parametrize("name", policies())
+def test_the_page_says_of_each_what_it_is_for_and_what_can_be_set(name: str) -> None:
+    _, heading, section = PAGE.read_text(encoding="utf-8").partition(f"\n### {name}\n")
+    assert heading
+    said = re.findall(r"^\| `(\w+)` \| (\S+) \|", section.partition("\n### ")[0], re.MULTILINE)
+    assert said == [(field, f"{getattr(create(name), field):g}") for field in policies()[name].__struct_fields__]
+    by_goal = dict(re.findall(r"^\| `(\w+)` (\|.*)", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    assert {goal for goal in get_args(Goal) if f"`{name}`" in by_goal[goal]} == policies()[name].goals
 
 
 @pytest.mark.parametrize("name", policies())
