@@ -9,8 +9,8 @@ from service.matchups import Goal, Policy, create, policies
 from service.problems import wrong_field
 
 FOR_GOALS: Final[dict[Goal, tuple[str, ...]]] = {
-    "full": ("closest",),
-    "top_k": ("closest",),
+    "full": ("information_gain", "closest"),
+    "top_k": ("information_gain", "closest"),
     "best": ("top_two",),
     "even": ("closest",),
     "cover": ("least_played",),

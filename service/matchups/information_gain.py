@@ -47,6 +47,7 @@ class InformationGain(Policy, frozen=True):
     name: ClassVar[str] = "information_gain"
     goals: ClassVar[frozenset[Goal]] = frozenset({"full", "top_k", "best"})
     needs: ClassVar[frozenset[Need]] = frozenset({"pairs", "posterior"})
+    spreads: ClassVar[bool] = True
     unit: ClassVar[str] = "bits"
 
     top: Annotated[int, Meta(ge=0, le=1_000)] = 0
