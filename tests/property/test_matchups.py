@@ -93,7 +93,7 @@ def relabelled(field: Field, order: list[int]) -> Field:
 
 
 @by_name
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 @given(data=st.data())
 def test_each_step_is_a_law(name: str, data: st.DataObject) -> None:
     field = data.draw(fields())
@@ -119,11 +119,11 @@ def test_each_step_is_a_law(name: str, data: st.DataObject) -> None:
 
 
 @by_name
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(data=st.data())
 def test_a_law_knows_no_names(name: str, data: st.DataObject) -> None:
     """Who stands where in the field does not matter. Particles are drawn in its order, so theirs are all alike here."""
-    field = data.draw(fields(most=7))
+    field = data.draw(fields(most=6))
     side_count = data.draw(st.integers(2, min(3, len(field))))
     order = data.draw(st.permutations(range(len(field))))
     other = relabelled(field, order)
