@@ -12,9 +12,10 @@ from typing import Final
 
 import msgspec
 
-from service.broker import HeadedRecord, Place, describe_topic, look_at_newest
+from service.broker import describe_topic
 from service.fields import EARLIEST_MS, LATEST_MS, is_slug
 from service.log import LogUnavailable, dead_letters_topic
+from service.records import HeadedRecord, Place, look_at_newest
 
 REPLAYED_HEADER: Final = "replayed-from"
 """Of a record that was sent again: ``topic/partition/offset`` of the one that could not be used."""

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Final
 
-from service.broker import lag
+from service.records import lag
 from service.settings import Settings
 
 MOST_LAG: Final = 200_000

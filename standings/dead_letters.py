@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.broker import Place, read_records
 from service.dead_letters import Found, Letter, Letters, newest_letters
 from service.fields import is_slug, moment
 from service.log import LogUnavailable
 from service.problems import PROBLEMS, Problem
+from service.records import Place, read_records
 from service.settings import Settings
 from standings.errors import Mistake, Trouble
 

@@ -16,18 +16,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from consumers.lag import WAITING_S
-from service.broker import (
-    Extent,
-    Group,
-    Topic,
-    count_brokers,
-    count_members,
-    describe_group,
-    describe_topic,
-    look_at_newest,
-    stable_ends,
-)
+from service.broker import Group, Topic, count_brokers, count_members, describe_group, describe_topic
 from service.log import LogUnavailable, dead_letters_topic
+from service.records import Extent, look_at_newest, stable_ends
 from service.settings import Settings
 from service.store.connection import CONNECTIONS, Store, StoreUnavailable
 from service.store.group import noted_group

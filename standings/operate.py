@@ -14,10 +14,11 @@ from rich.text import Text
 
 from consumers.dead_letters import DeadLettersUnavailable
 from consumers.takeover import Undecided
-from service.broker import describe_topic, extents
+from service.broker import describe_topic
 from service.log import LogUnavailable
 from service.pool_file import PoolsInvalid, read_pools
 from service.pools import Pools
+from service.records import extents
 from service.settings import Settings
 from service.store.connection import Store, StoreUnavailable
 from service.store.generations import MOST_SKIPPED, Denied

@@ -16,13 +16,14 @@ from rich.text import Text
 
 from consumers.judge import Judge
 from consumers.seen import SeenIds
-from service.broker import Extent, Place, describe_topic, extents, read_records
+from service.broker import describe_topic
 from service.dead_letters import REPLAYED_HEADER, Found, pool_of
 from service.log import LogUnavailable, answered, producer
 from service.partitioner import partition_of
 from service.pool_file import PoolsInvalid, read_pools
 from service.pools import SEEN_WINDOW, Pools
 from service.problems import Problem
+from service.records import Extent, Place, extents, read_records
 from service.settings import Settings
 from service.store.connection import Store, StoreUnavailable
 from service.store.layout import Keys

@@ -15,8 +15,8 @@ from service.api.inputs import Now, resource
 from service.api.live import LIVE_HEADERS
 from service.api.shared import Shared
 from service.api.standing import moment
-from service.broker import Extent, extents
 from service.log import LogUnavailable
+from service.records import Extent, extents
 from service.store.layout import Keys
 from service.store.partition import Loaded, look
 from service.store.partitions import Position

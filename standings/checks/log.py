@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from consumers import conditions
-from service.broker import TOPIC_SETTINGS, Extent, Group, Topic
+from service.broker import TOPIC_SETTINGS, Group, Topic
 from service.match import RECORD_BYTES
+from service.records import Extent
 from standings.checks import Check, Unanswered, counted, listed, unknown
 
 AROUND_BYTES: Final = 1 << 10

@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from service.broker import Record
 from service.fields import is_slug
 from service.partitioner import Partitioner, partition_of
+from service.records import Record
 from standings.checks import Check, counted, listed
 
 NAMES: Final = ("producers.partitioner", "producers.keys")

@@ -7,7 +7,8 @@ from typing import Final
 
 from consumers import conditions
 from consumers.takeover import Undecided, resume_at
-from service.broker import Extent, Topic
+from service.broker import Topic
+from service.records import Extent
 from service.store.inspect import Server
 from service.store.layout import LAYOUT
 from service.store.partition import Loaded

@@ -17,8 +17,8 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 from pydantic import SecretStr
 
-from service.broker import Place, read_records
 from service.dead_letters import REPLAYED_HEADER
+from service.records import Place, read_records
 from service.settings import Settings
 from standings import cli
 from standings.dead_letters import Filters, Listing, list_letters

@@ -18,9 +18,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from service.broker import describe_topic, ensure_topic, lag
+from service.broker import describe_topic, ensure_topic
 from service.match import decode
 from service.partitioner import partition_of
+from service.records import lag
 from standings.embedded import KafkaServer
 
 

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from consumers.dead_letters import RECENT, Bounds, Tally
 from service.api.dead_letters import DeadLetter, decode_order, encode_order
-from service.broker import Place
 from service.dead_letters import Found, Letter, digest_of, pool_of, read_letter
 from service.problems import Problem
+from service.records import Place
 from service.settings import Settings
 from standings.dead_letters import Filters, read_place, readable
 from standings.errors import Mistake

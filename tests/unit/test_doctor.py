@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.health import Told
-from service.broker import Extent, Group, Topic
+from service.broker import Group, Topic
 from service.partitioner import Partitioner
+from service.records import Extent
 from service.settings import Settings
 from service.store.inspect import Server
 from service.store.layout import LAYOUT, Keys
