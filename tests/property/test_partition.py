@@ -1,11 +1,8 @@
 """A partition in memory: however its records are fetched, cut, dropped and read again, the same is stored."""
 
-import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any, cast
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
@@ -14,155 +11,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumers import partition as module
-from consumers.judge import Judge
-from consumers.partition import BATCH_BYTES, BATCH_ROWS, Batch, Partition
-from service.pool_file import parse_pools
-from service.pools import DROPPED, SEEN_WINDOW, Pools
-from service.store.apply import WIDTH, Applied, Change, apply
-from service.store.connection import Argument, Store
-from service.store.layout import LAYOUT, Keys
-from service.store.partition import Fields, Loaded, load
-from service.store.rows import SEEN
-from service.store.streams import unpack_receipt, unpack_touched
-
-KEYS = Keys("test", "matches", 0)
-NAMES = ("chess", "go", "arena.2026")
-RECEIPT = (("receipt", b""),)
-
-POOLS = parse_pools(
-    """
-    [pools.go]
-    deviations = 2.0
-    [pools."arena.*"]
-    profile = "arena"
-    shadows = [{system = "elo", parameters = {k = 24}}]
-    """,
-    "pools.toml",
+from service.pools import DROPPED, SEEN_WINDOW
+from service.store.layout import LAYOUT
+from service.store.streams import unpack_receipt
+from tests.memory_store import (
+    ALONE,
+    KEYS,
+    NAMES,
+    RECEIPT,
+    SHADOWED,
+    MemoryStore,
+    Record,
+    go_on,
+    made_up,
+    match,
+    new_partition,
+    play,
+    record,
+    straight,
 )
-"""A board of Elo that is ordered by deviations too, since those hang on what the pool as a whole has learned."""
-
-
-@dataclass
-class Record:
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
-
-
-def flat(pairs: dict[bytes, bytes]) -> list[bytes]:
-    return [part for pair in pairs.items() for part in pair]
-
-
-def words(arguments: Sequence[Argument]) -> list[bytes]:
-    return [argument if isinstance(argument, bytes) else str(argument).encode() for argument in arguments]
-
-
-class MemoryStore:
-    """Stands for Redis: hashes, sorted sets and streams in dicts, and what the scripts do, in Python."""
-
-    def __init__(self) -> None:
-        self.content: dict[str, dict[bytes, bytes]] = {}
-        self.bytes_of_last_apply = 0
-
-    async def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
-        hashes = [self.content.get(key, {}) for key in keys]
-        if name == "load_partition":
-            return [b"1", *(flat(found) for found in hashes[1:])]
-        sent = words(arguments)
-        self.bytes_of_last_apply = sum(map(len, [*words(keys), *sent]))
-        return self._apply(keys, sent)
-
-    def _apply(self, keys: Sequence[str], sent: list[bytes]) -> list[bytes]:
-        layout, _, _, start, end = sent[:5]
-        state = self.content.setdefault(keys[1], {})
-        assert state.get(b"position", b"") == start, "this stand-in only takes what fits"
-        at = 5
-        for key in (keys[2], keys[1]):
-            count = int(sent[at])
-            pairs = dict(zip(sent[at + 1 : at + 1 + 2 * count : 2], sent[at + 2 : at + 1 + 2 * count : 2], strict=True))
-            found = self.content.setdefault(key, {})
-            assert key == keys[1] or all(found.get(name, value) == value for name, value in pairs.items())
-            found.update(pairs)
-            at += 1 + 2 * count
-        while at < len(sent):
-            found = self.content.setdefault(keys[int(sent[at]) - 1], {})
-            command, count = sent[at + 1], int(sent[at + 2])
-            width = WIDTH[command.decode()]
-            items = sent[at + 3 : at + 3 + width * count]
-            at += 3 + width * count
-            if command == b"HDEL":
-                for name in items:
-                    del found[name]
-            elif command == b"XADD":
-                for most, entry, value in zip(items[::3], items[1::3], items[2::3], strict=True):
-                    assert int(entry) > int(next(reversed(found), b"0"))
-                    found[entry] = value
-                    while len(found) > int(most):
-                        del found[next(iter(found))]
-            else:
-                first, second = items[::2], items[1::2]
-                found.update(zip(second, first, strict=True) if command == b"ZADD" else zip(first, second, strict=True))
-        state.update({b"position": end, b"layout": layout, b"torn": b""})
-        return [b"applied"]
-
-    def load(self) -> Loaded:
-        return asyncio.run(load(cast("Store", self), KEYS))
-
-    def apply(self, change: Change) -> None:
-        assert asyncio.run(apply(cast("Store", self), KEYS, change)) == Applied()
-
-    def read(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> Fields:
-        values = [[self.content.get(key, {}).get(name.encode()) for name in fields] for key, fields in wanted]
-        return Fields("1", None, values)
-
-    def stored(self, window: int) -> dict[str, object]:
-        """Everything but how it was cut: ids down to the window in whatever blocks, changes in whatever ranges."""
-        cut = (KEYS.seen, KEYS.changes)
-        told: dict[str, object] = {key: dict(found) for key, found in self.content.items() if key not in cut}
-        told["changed"] = self.changed()
-        position = int(self.content.get(KEYS.state, {}).get(b"position", b"0"))
-        blocks = self.content.get(KEYS.seen, {}).values()
-        entries = np.concatenate([np.empty(0, SEEN), *(np.frombuffer(block, SEEN) for block in blocks)])
-        told["seen"] = sorted(entries[entries["offset"] >= position - window].tolist())
-        return told
-
-    def changed(self) -> dict[str, set[str]]:
-        """Players that were touched, by pool; sees that no range overlaps another."""
-        entries = [(unpack_touched(value), int(end)) for end, value in self.content.get(KEYS.changes, {}).items()]
-        assert all(touched.start < end for touched, end in entries)
-        assert all(end <= touched.start for (_, end), (touched, _) in pairwise(entries))
-        found: dict[str, set[str]] = {}
-        for touched, _ in entries:
-            for pool, names in touched.pools.items():
-                found.setdefault(pool, set()).update(names)
-        return found
-
-
-def new_partition(store: MemoryStore, pools: Pools = POOLS) -> Partition:
-    return Partition(store.load(), Judge(0, lambda pool: 1 if pool == "elsewhere" else 0, pools), partitions=2)
-
-
-def play(store: MemoryStore, partition: Partition, batch: Batch) -> Change:
-    """Read what is missing and rate the batch; it is not applied yet."""
-    if wanted := partition.wanted():
-        partition.fill(store.read(wanted))
-    assert not partition.wanted()
-    return partition.rate(batch)
-
-
-def go_on(store: MemoryStore, start: int, records: Sequence[Record], end: int, pools: Pools = POOLS) -> MemoryStore:
-    """More of the log in plain order by a new owner: one fetch, one record a batch."""
-    partition = new_partition(store, pools)
-    for batch in partition.cut(start, records, end, 1):
-        store.apply(play(store, partition, batch))
-    return store
-
-
-def straight(records: Sequence[Record], end: int, pools: Pools = POOLS) -> MemoryStore:
-    """The log in plain order: one fetch, one record a batch."""
-    return go_on(MemoryStore(), 0, records, end, pools)
 
 
 def disturbed(records: Sequence[Record], end: int, data: st.DataObject) -> MemoryStore:
@@ -202,56 +69,6 @@ def disturbed(records: Sequence[Record], end: int, data: st.DataObject) -> Memor
             store.apply(pending)
             pending = None
     return store
-
-
-def match(number: int, pool: str, rows: Sequence[int], draw: np.random.Generator) -> bytes:
-    tied = draw.random() < 0.2
-    sides = [
-        {"players": [f"p{row}"], "rank": 1 if tied else place}
-        if number % 2
-        else {"players": [f"p{row}"], "score": place}
-        for place, row in enumerate(rows, 1)
-    ]
-    return json.dumps({"id": str(number), "pool": pool, "at": 86_400_000 * number, "sides": sides}).encode()
-
-
-def seed_of(number: int, pool: str, rows: Sequence[int], draw: np.random.Generator) -> bytes:
-    # A system that the pool has, but for three in ten.
-    system = "glicko2" if pool.startswith("arena") is bool(draw.random() < 0.7) else "elo"
-    players = [
-        {"player": f"p{row}", "rating": 1_000.0 + 100 * row, **({"deviation": 70} if row % 2 else {})} for row in rows
-    ]
-    fields = {"type": "seed", "id": str(number), "pool": pool, "at": 86_400_000 * number, "system": system}
-    return json.dumps({**fields, "players": players}).encode()
-
-
-def made_up(seed: int, count: int) -> tuple[list[Record], int]:
-    """Records of several pools with gaps, seeds, repeats, reused ids and dead letters; and where the log ends.
-
-    A third of them asks for a receipt.
-    """
-    draw, offset, records, sent = np.random.default_rng(seed), 0, [], []
-    for number in range(count):
-        offset += int(draw.choice([0, 0, 0, 1, 30]))
-        pool = NAMES[draw.integers(len(NAMES))]
-        value: bytes | None = match(number, pool, draw.permutation(9)[: draw.integers(2, 5)].tolist(), draw)
-        key: bytes | None = pool.encode()
-        sent.append((key, value))
-        kind = draw.random()
-        if kind < 0.15:
-            key, value = sent[draw.integers(len(sent))]
-        elif kind < 0.25:
-            value = match(int(draw.integers(number + 1)), pool, [1, 2], draw)
-        elif kind < 0.33:
-            value = seed_of(number, pool, draw.permutation(12)[: draw.integers(1, 4)].tolist(), draw)
-        elif kind < 0.48:
-            key, value = [(None, value), (key, None), (key, b"{"), (b"elsewhere", value), (b"x", value)][
-                draw.integers(5)
-            ]
-        headers = ("other", b"x"), *RECEIPT
-        records.append(Record(offset, 86_400_000 * number, key, value, headers[: draw.integers(3)]))
-        offset += 1
-    return records, offset + int(draw.integers(0, 3))
 
 
 @given(
@@ -354,101 +171,6 @@ def test_what_is_stored() -> None:
     assert store.content == before
 
 
-def record(offset: int, pool: str, *sides: Sequence[str]) -> Record:
-    sent = [{"players": list(players), "rank": place} for place, players in enumerate(sides, 1)]
-    value = json.dumps({"id": str(offset), "pool": pool, "at": 0, "sides": sent}, ensure_ascii=False).encode()
-    return Record(offset, 0, pool.encode(), value)
-
-
-def seeds(offset: int, pool: str, names: Sequence[str]) -> Record:
-    players = [{"player": name, "rating": 1 / 3, "deviation": 100 / 3} for name in names]
-    fields = {"type": "seed", "id": str(offset), "pool": pool, "at": 0, "system": "elo", "players": players}
-    return Record(offset, 0, pool.encode(), json.dumps(fields, ensure_ascii=False).encode())
-
-
-def long_name(number: int) -> str:
-    """Quotation marks take twice their room in a receipt."""
-    return str(number).rjust(128, '"')
-
-
-LOGS = {
-    "two new players a match": [record(n, "chess", [long_name(2 * n)], [long_name(2 * n + 1)]) for n in range(1_500)],
-    "the same two players": [record(n, "chess", ["ann"], ["bob"]) for n in range(3_000)],
-    "teams": [
-        record(n, "chess", [f"{n}/a/{i}" for i in range(100)], [f"{n}/b/{i}" for i in range(100)]) for n in range(25)
-    ],
-    "a pool of its own for every match": [record(n, str(n).rjust(128, "p"), ["ann"], ["bob"]) for n in range(800)],
-    "all pools in turn": [record(n, NAMES[n % 3], [long_name(n)], [long_name(-n - 1)]) for n in range(900)],
-    "seeds": [seeds(n, "chess", [long_name(1_000 * n + i) for i in range(1_000)]) for n in range(5)],
-}
-
-
-@pytest.mark.parametrize("asked", [False, True], ids=["", "receipts"])
-@pytest.mark.parametrize("records", LOGS.values(), ids=LOGS.keys())
-def test_bounds_of_a_batch(records: list[Record], asked: bool) -> None:
-    hold_to_bounds(records, asked, POOLS)
-
-
-def hold_to_bounds(records: list[Record], asked: bool, pools: Pools) -> None:
-    store = MemoryStore()
-    partition = new_partition(store, pools)
-    taken = 0
-    if asked:
-        records = [replace(record, headers=RECEIPT) for record in records]
-    for batch in partition.cut(0, records, len(records), 5_000):
-        change = play(store, partition, batch)
-        rows = sum(
-            len(section.items) // 2
-            for section in change.sections
-            if section.key.endswith("/elo") and "/rows/" in section.key
-        )
-        store.apply(change)
-        assert rows <= BATCH_ROWS
-        assert store.bytes_of_last_apply <= BATCH_BYTES or len(batch.records) == 1
-        taken += batch.applied
-    assert taken == len(records)
-    assert len(store.content.get(KEYS.receipts, {})) == (len(records) if asked else 0)
-
-
-def test_receipts_of_what_is_not_applied_are_bounded_too() -> None:
-    """A dead letter's detail may name what is wrong at length."""
-    twice = record(0, "chess", [long_name(1)], [long_name(1)]).value
-    records = [Record(n, 0, b"chess", twice, RECEIPT) for n in range(5_000)]
-    store = MemoryStore()
-    partition = new_partition(store)
-    taken = 0
-    for batch in partition.cut(0, records, 5_000, 5_000):
-        store.apply(play(store, partition, batch))
-        assert store.bytes_of_last_apply <= BATCH_BYTES
-        taken += len(batch.letters)
-    assert taken == len(store.content[KEYS.receipts]) == 5_000
-
-
-def test_receipts_are_the_last_ones() -> None:
-    records = [Record(n, 0, None, None, RECEIPT) for n in range(12_000)]
-    store = MemoryStore()
-    partition = new_partition(store)
-    for batch in partition.cut(0, records, 12_000, 5_000):
-        store.apply(play(store, partition, batch))
-    assert list(map(int, store.content[KEYS.receipts])) == list(range(2_001, 12_001))
-
-
-SHADOWED = parse_pools('[[pools."*".shadows]]\nsystem = "glicko2"\nparameters.tau = 0.7', "pools.toml")
-ALONE = Pools()
-
-
-def test_shadows_are_bounded_and_stored_alike() -> None:
-    records = LOGS["two new players a match"][:1_000]
-    hold_to_bounds(records, True, SHADOWED)
-    store, alone = straight(records[:50], 50, SHADOWED), straight(records[:50], 50, ALONE)
-    for key, content in alone.content.items():
-        if "/rows/" in key or "/board/" in key:
-            assert store.content[key] == content
-            assert store.content[key.replace("elo", "glicko2")].keys() == content.keys()
-            assert store.content[key.replace("elo", "glicko2")] != content
-    assert set(store.content[KEYS.learned]) == {b"chess/elo", b"chess/glicko2"}
-
-
 def test_a_shadow_that_was_taken_away_is_marked_and_stays_so() -> None:
     records = [record(n, pool, ["ann"], ["bob"]) for n, pool in enumerate(("chess", "go", "chess", "go", "chess"))]
     store = straight(records[:2], 2, SHADOWED)
@@ -478,58 +200,3 @@ def test_a_batch_that_was_lost_marks_again() -> None:
     play(store, partition, batch)
     go_on(store, 1, more, 2, ALONE)
     assert store.content[KEYS.fingerprints][b"chess/glicko2"] == DROPPED.encode()
-
-
-def test_a_batch_is_filled() -> None:
-    """Bounds are no excuse for small batches: ordinary names and pools come near to them."""
-    records = [record(n, "chess", [f"a{n}"], [f"b{n}"]) for n in range(3_000)]
-    sizes = []
-    store = MemoryStore()
-    partition = new_partition(store)
-    for batch in partition.cut(0, records, len(records), 5_000):
-        store.apply(play(store, partition, batch))
-        sizes.append(batch.applied)
-    assert sizes == [1_000] * 3
-
-
-def test_a_match_larger_than_a_batch_goes_alone() -> None:
-    crowd = [[f"{number}"] for number in range(4_000)]
-    records = [record(0, "chess", ["ann"], ["bob"]), record(1, "chess", *crowd), record(2, "chess", ["ann"], ["bob"])]
-    store = MemoryStore()
-    partition = new_partition(store)
-    ranges = []
-    for batch in partition.cut(0, records, 3, 5_000):
-        store.apply(play(store, partition, batch))
-        ranges.append((batch.start, batch.end, batch.applied))
-    assert ranges == [(0, 1, 1), (1, 2, 1), (2, 3, 1)]
-    assert store.stored(SEEN_WINDOW) == straight(records, 3).stored(SEEN_WINDOW)
-
-
-@pytest.mark.parametrize("most", [1, 2, 7])
-def test_no_batch_has_more_records_than_asked(most: int) -> None:
-    records, end = made_up(3, 60)
-    store = MemoryStore()
-    partition = new_partition(store)
-    batches = []
-    for batch in partition.cut(0, records, end, most):
-        store.apply(play(store, partition, batch))
-        batches.append(batch)
-    assert [batch.start for batch in batches] == [0, *(batch.end for batch in batches[:-1])]
-    assert batches[-1].end == end
-    assert [r for batch in batches for r in batch.records] == records
-    assert all(1 <= len(batch.records) <= most for batch in batches)
-    assert all(
-        batch.applied + batch.duplicates + len(batch.letters) == len(batch.records)
-        and len(batch.accepted) == batch.applied
-        for batch in batches
-    )
-
-
-def test_a_pool_whose_first_match_does_not_fit_any_more_waits_for_the_next_batch() -> None:
-    crowd = [record(n, "chess", [f"a{n}"], [f"b{n}"]) for n in range(1, BATCH_ROWS // 2 + 1)]
-    records = [record(0, "go", ["ann"], ["bob"]), *crowd, record(len(crowd) + 1, "go", ["ann"], ["bob"])]
-    store = straight(records[:1], 1)
-    partition = new_partition(store)
-    for batch in partition.cut(1, records[1:], len(records), 5_000):
-        store.apply(play(store, partition, batch))
-    assert store.stored(SEEN_WINDOW) == straight(records, len(records)).stored(SEEN_WINDOW)
