@@ -15,6 +15,9 @@ from service.api.app import create_app
 from service.settings import Settings
 from tests.league import TOPIC, League, league
 
+NOWHERE = "redis://127.0.0.1:1/0"
+"""Where no Redis is."""
+
 
 class Clock:
     """Stands where the service takes ``datetime`` from to read the clock.

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -13,7 +14,11 @@ from consumers.seen import SeenIds, entries_of
 from service.match import Match
 from service.pools import Pools
 from service.warm import SHAPES, warm
+from standings import cli
 from standings.embedded import KafkaServer, ValkeyServer, ensure_jars, home
+
+Unique = Callable[[str], str]
+Command = Callable[..., tuple[int, str, str]]
 
 ROOT = Path(__file__).resolve().parents[1]
 NO_SKIP = bool(os.environ.get("STANDINGS_NO_SKIP"))
@@ -96,9 +101,26 @@ def redis_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture
-def unique() -> Callable[[str], str]:
+def unique() -> Unique:
     """Make names (topics, groups, installations) that no other test has: ``unique("matches")``."""
     return lambda prefix: f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Run the command in this process; answer exit code, standard output, standard error."""
+    for name in ("STANDINGS_KAFKA", "STANDINGS_REDIS", "STANDINGS_TOPIC", "STANDINGS_GROUP", "STANDINGS_BATCH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["standings", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capfd.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
 
 
 @pytest.fixture(scope="session")

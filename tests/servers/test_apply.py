@@ -1,86 +1,18 @@
 """One range of offsets into Redis, whole or not at all: on Valkey and on Debian's Redis."""
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import cast
 
 import pytest
 import redis
 
 from service.store.apply import Applied, Change, Moved, Refused, Section, apply
-from service.store.connection import Argument, Store, StoreUnavailable, script
+from service.store.connection import Argument, Store, script
 from service.store.layout import LAYOUT, Keys
 from service.store.partition import load, read_fields
 from standings.embedded import ValkeyServer
-
-T = TypeVar("T")
-
-BLOCK = bytes(28)
-"""Ids of one match."""
-
-
-@pytest.fixture
-def keys(unique: Callable[[str], str]) -> Keys:
-    return Keys(unique("apply"), "matches", 0)
-
-
-@pytest.fixture
-def plain(redis_server: ValkeyServer) -> Iterator[redis.Redis]:
-    """A client beside the code under test."""
-    with redis.Redis.from_url(redis_server.url) as client:
-        yield client
-
-
-def on(url: str, work: Callable[[Store], Awaitable[T]], timeout: float = 5.0) -> T:
-    """Run some work on a store of its own."""
-
-    async def main() -> T:
-        store = Store(url, timeout)
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(main())
-
-
-def change(keys: Keys, start: int | None, end: int, **changed: Any) -> Change:
-    sections = (
-        Section(keys.rows("chess", "elo"), "HSET", ("ann", b"\x00\xff", "bob", b"row")),
-        Section(keys.board("chess", "elo"), "ZADD", ("1516.0", "ann", "-1e-05", "bob")),
-        Section(keys.seen, "HSET", (str(end), BLOCK)),
-    )
-    whole = Change(start, end, {"chess/elo": "f1"}, {"partitions": 4, "count/applied": end}, sections)
-    return replace(whole, **changed)
-
-
-def applied(url: str, keys: Keys, *changes: Change) -> list[Applied | Moved | Refused]:
-    async def work(store: Store) -> list[Applied | Moved | Refused]:
-        return [await apply(store, keys, one) for one in changes]
-
-    return on(url, work)
-
-
-def dump(client: redis.Redis, keys: Keys) -> dict[bytes, object]:
-    """Everything that an installation has."""
-    found: dict[bytes, object] = {}
-    readers: dict[Any, Callable[[Any], object]] = {
-        b"hash": client.hgetall,
-        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
-        b"string": client.get,
-        b"stream": client.xrange,
-    }
-    for key in client.scan_iter(match=f"{{{keys.installation}/*", count=1000):
-        found[key] = readers[client.type(key)](key)
-    return found
-
-
-def raw(keys: Keys, *arguments: Argument, more: Sequence[str] = ()) -> Callable[[Store], Awaitable[Any]]:
-    """Call the script; after layout and generation it is told that no offset is skipped."""
-    names = [keys.live, keys.state, keys.fingerprints, keys.skipped, *more]
-    return lambda store: store.run("apply_batch", names, (*arguments[:2], 0, *arguments[2:]))
+from tests.applying import BLOCK, applied, change, dump, on, raw
 
 
 def test_a_change_is_all_there(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys) -> None:
@@ -227,77 +159,6 @@ def test_streams_are_capped_and_go_on(redis_server: ValkeyServer, plain: redis.R
     assert plain.xlen(keys.receipts) == 8_003
 
 
-HASH, ZSET, STREAM, NEW_STREAM = 5, 6, 7, 8
-BAD: dict[str, list[Argument]] = {
-    "position is no number": [LAYOUT, "1", "7", "9x", 0, 0],
-    "position is empty": [LAYOUT, "1", "7", "", 0, 0],
-    "position is negative": [LAYOUT, "1", "7", "-9", 0, 0],
-    "no counts": [LAYOUT, "1", "7", 9],
-    "one count": [LAYOUT, "1", "7", 9, 0],
-    "count is no number": [LAYOUT, "1", "7", 9, "x", 0],
-    "count is negative": [LAYOUT, "1", "7", 9, -1, 0],
-    "count is broken": [LAYOUT, "1", "7", 9, 0, "0.5", "a", "b"],
-    "count is infinite": [LAYOUT, "1", "7", 9, 0, "inf", "a", "b"],
-    "count is not a number": [LAYOUT, "1", "7", 9, "nan", 0],
-    "more fingerprints than there are": [LAYOUT, "1", "7", 9, 2, "a/b", "f", 0],
-    "more state than there is": [LAYOUT, "1", "7", 9, 0, 2, "a", "b", "c"],
-    "key is not declared": [LAYOUT, "1", "7", 9, 0, 0, 9, "HSET", 1, "a", "b"],
-    "key is no number": [LAYOUT, "1", "7", 9, 0, 0, "x", "HSET", 1, "a", "b"],
-    "key is live": [LAYOUT, "1", "7", 9, 0, 0, 1, "HSET", 1, "a", "b"],
-    "key is that of operators": [LAYOUT, "1", "7", 9, 0, 0, 4, "HSET", 1, "a", "b"],
-    "key is the state": [LAYOUT, "1", "7", 9, 0, 0, 2, "HSET", 1, "position", "99"],
-    "command is unknown": [LAYOUT, "1", "7", 9, 0, 0, HASH, "DEL", 1, "a"],
-    "command in small letters": [LAYOUT, "1", "7", 9, 0, 0, HASH, "hset", 1, "a", "b"],
-    "section of nothing": [LAYOUT, "1", "7", 9, 0, 0, HASH, "HSET", 0],
-    "half a pair": [LAYOUT, "1", "7", 9, 0, 0, HASH, "HSET", "1.5", "a", "b", "c"],
-    "section longer than its arguments": [LAYOUT, "1", "7", 9, 0, 0, HASH, "HSET", 2, "a", "b", "c"],
-    "section shorter than its arguments": [LAYOUT, "1", "7", 9, 0, 0, HASH, "HSET", 1, "a", "b", "c"],
-    "a hash taken for a board": [LAYOUT, "1", "7", 9, 0, 0, HASH, "ZADD", 1, "1", "a"],
-    "a board taken for a hash": [LAYOUT, "1", "7", 9, 0, 0, ZSET, "HSET", 1, "a", "1"],
-    "a board taken for a hash to delete from": [LAYOUT, "1", "7", 9, 0, 0, ZSET, "HDEL", 1, "a"],
-    "the second section": [LAYOUT, "1", "7", 9, 0, 0, HASH, "HSET", 1, "a", "b", ZSET, "ZADD", 1, "x", "a"],
-    "a stream taken for a hash": [LAYOUT, "1", "7", 9, 0, 0, STREAM, "HSET", 1, "a", "b"],
-    "a hash taken for a stream": [LAYOUT, "1", "7", 9, 0, 0, HASH, "XADD", 1, 5, 9, "x"],
-    "two thirds of an entry": [LAYOUT, "1", "7", 9, 0, 0, STREAM, "XADD", 1, 5, 9],
-    "an entry with more": [LAYOUT, "1", "7", 9, 0, 0, STREAM, "XADD", 1, 5, 9, "x", 10],
-    "an entry twice": [LAYOUT, "1", "7", 9, 0, 0, STREAM, "XADD", 2, 5, 9, "x", 5, 9, "y"],
-    "entries out of order": [LAYOUT, "1", "7", 9, 0, 0, NEW_STREAM, "XADD", 2, 5, 9, "x", 5, 8, "y"],
-    "the second stream": [LAYOUT, "1", "7", 9, 0, 0, NEW_STREAM, "XADD", 1, 5, 9, "x", STREAM, "XADD", 1, 5, 7, "x"],
-    **{
-        f"id {number!r}": [LAYOUT, "1", "7", 9, 0, 0, HASH, "HSET", 1, "a", "b", STREAM, "XADD", 1, 5, number, "y"]
-        for number in ("0", "3", "7", "", "x", "-1", "10-1", "*", "9.5", "1e3", "inf", "10 ", "9" * 16, "9" * 30)
-    },
-    **{
-        f"keeping {most!r}": [LAYOUT, "1", "7", 9, 0, 0, NEW_STREAM, "XADD", 1, most, 9, "x"]
-        for most in ("0", "", "x", "-1", "~", "1.5", "1e3", "9" * 16, "9" * 30)
-    },
-    **{
-        f"score {score!r}": [LAYOUT, "1", "7", 9, 1, "go/elo", "f", 0, ZSET, "ZADD", 2, "1", "ann", score, "bob"]
-        for score in ("nan", "-nan", "inf", "-inf", "1e400", "", "x", " 1", "1 ", "0x10", "1,5", "1f", "--1", "1\0")
-    },
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("arguments", BAD.values(), ids=BAD.keys())
-def test_a_wrong_call_writes_nothing(
-    redis_server: ValkeyServer, plain: redis.Redis, keys: Keys, arguments: list[Argument]
-) -> None:
-    first = change(keys, None, 7)
-    sections = (*first.sections, Section(keys.receipts, "XADD", (5, 3, "x", 5, 7, "y")))
-    applied(redis_server.url, keys, replace(first, sections=sections))
-    before = dump(plain, keys)
-    more = (keys.rows("chess", "elo"), keys.board("chess", "elo"), keys.receipts, keys.changes)
-    with pytest.raises(StoreUnavailable, match="INVALID"):
-        on(redis_server.url, raw(keys, *arguments, more=more))
-    assert dump(plain, keys) == before
-
-
-def test_a_fingerprint_is_compared_before_the_rest_is_looked_at(redis_server: ValkeyServer, keys: Keys) -> None:
-    applied(redis_server.url, keys, change(keys, None, 7))
-    wrong = change(keys, 7, 9, fingerprints={"chess/elo": "f2"}, sections=(Section(keys.seen, "ZADD", ("x", "a")),))
-    assert applied(redis_server.url, keys, wrong) == [Refused("fingerprint", "chess/elo")]
-
-
 @pytest.mark.parametrize("score", [0.0, -0.0, 5e-324, -1.7976931348623157e308, 1e16, 123456789.123456789, 0.1 + 0.2])
 def test_scores_keep_their_bits(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys, score: float) -> None:
     board = Section(keys.board("chess", "elo"), "ZADD", (repr(score), "ann"))
@@ -325,66 +186,6 @@ def test_twenty_thousand_players_in_one_match(redis_server: ValkeyServer, plain:
     deleted = Section(key, "HDEL", names[1:])
     assert applied(redis_server.url, keys, change(keys, 1, 2, sections=(deleted,))) == [Applied()]
     assert plain.hkeys(key) == [names[0].encode()]
-
-
-def test_a_command_that_fails_half_way_leaves_the_torn_mark(
-    redis_server: ValkeyServer, plain: redis.Redis, keys: Keys
-) -> None:
-    applied(redis_server.url, keys, change(keys, None, 7))
-    # Lua reads it as 0, ZADD refuses what is too small for a float: the one thing that is not seen beforehand.
-    sections = (
-        Section(keys.rows("chess", "elo"), "HSET", ("ann", b"new")),
-        Section(keys.board("chess", "elo"), "ZADD", ("1e-400", "ann")),
-    )
-    with pytest.raises(StoreUnavailable, match="not a valid float"):
-        applied(redis_server.url, keys, change(keys, 7, 9, sections=sections))
-    assert plain.hget(keys.rows("chess", "elo"), "ann") == b"new"
-    assert plain.hmget(keys.state, "position", "torn") == [b"7", b"9"]
-    assert applied(redis_server.url, keys, change(keys, 7, 9)) == [Refused("torn", "9")]
-    loaded = on(redis_server.url, lambda store: load(store, keys))
-    assert (loaded.position, loaded.torn) == (7, "9")
-
-
-def test_a_full_server_writes_nothing(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys) -> None:
-    """Memory is looked at once, before a script's first write: being full cannot tear a batch."""
-    applied(redis_server.url, keys, change(keys, None, 7))
-    before = dump(plain, keys)
-    plain.config_set("maxmemory", "1mb")
-    try:
-        with pytest.raises(StoreUnavailable, match="maxmemory"):
-            applied(redis_server.url, keys, change(keys, 7, 9))
-        assert dump(plain, keys) == before
-        assert on(redis_server.url, lambda store: load(store, keys)).position == 7
-    finally:
-        plain.config_set("maxmemory", "0")
-    assert applied(redis_server.url, keys, change(keys, 7, 9)) == [Applied()]
-
-
-def test_memory_that_runs_out_inside_a_script_does_not_tear_it(
-    redis_server: ValkeyServer, plain: redis.Redis, keys: Keys
-) -> None:
-    places = [item for number in range(20_000) for item in (repr(number / 7), f"player {number}")]
-    board = Section(keys.board("chess", "elo"), "ZADD", places)
-    refused, taken, grown = 0, 32 << 20, 0
-    try:
-        # The least room with which it begins is soon used up: what it writes is larger than the last step.
-        while taken - refused > 1 << 17:
-            room = (refused + taken) // 2
-            used = int(plain.info("memory")["used_memory"])
-            plain.config_set("maxmemory", str(used + room))
-            with contextlib.suppress(StoreUnavailable):
-                applied(redis_server.url, keys, change(keys, None, 1, sections=(board,)))
-            state = plain.hmget(keys.state, "position", "torn")
-            assert (state, plain.zcard(board.key)) in (([b"1", b""], 20_000), ([None, None], 0))
-            if state[0]:
-                # Of the key itself: buffers of the server come and go.
-                taken, grown = room, int(plain.memory_usage(board.key, samples=0) or 0)
-            else:
-                refused = room
-            plain.delete(keys.state, keys.fingerprints, board.key)
-    finally:
-        plain.config_set("maxmemory", "0")
-    assert grown > 2 * (taken - refused) > 0
 
 
 def test_scripts_that_are_gone_are_loaded_again(redis_server: ValkeyServer, plain: redis.Redis, keys: Keys) -> None:

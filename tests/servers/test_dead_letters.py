@@ -1,115 +1,26 @@
-"""Dead letters of real records: listed once each, shown whole, sent again where that helps, and bounded."""
+"""Dead letters of real records: listed once each, shown whole, and bounded."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import random
 import sys
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import RecordsToDelete
-from pydantic import SecretStr
 
-from service.dead_letters import REPLAYED_HEADER
-from service.records import Place, read_records
-from service.settings import Settings
-from standings import cli
-from standings.dead_letters import Filters, Listing, list_letters
+from standings.dead_letters import Listing
 from standings.embedded import KafkaServer, ValkeyServer
-from standings.errors import Trouble
-from standings.replay import Replayed, replay
-from tests.api import Client, client, is_problem, settings
+from tests.api import NOWHERE, Client, client, is_problem, settings
+from tests.conftest import Command
+from tests.letters import HERE, PARTITIONS, POOL, brought_in, dead, duel, listed
 from tests.made_up import mixture, unique_name
-from tests.oracle import Record, partition_of
-from tests.oracle import replay as oracle
+from tests.oracle import partition_of
 from tests.replay import Replay, Unique, begin
-from tests.topics import Item, admin, make, make_topic, produce, producer, read_back, read_letters, remove_topic, write
-
-PARTITIONS = 3
-POOL = "ladder"
-HERE = partition_of(POOL, PARTITIONS)
-NOWHERE = "redis://127.0.0.1:1/0"
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.mark.parametrize("count", [1, 40, 5_900])
-def test_records_are_read_where_they_lie(far: str, kafka: KafkaServer, count: int) -> None:
-    """Near and far from each other, over many fetches; what was never there, and a transaction's mark, are left out."""
-    chosen = random.Random(count).sample([(number, offset) for number in range(2) for offset in range(3_050)], count)
-    places = [Place(far, number, offset) for number, offset in chosen]
-    nowhere = [Place(far, 2, 0), Place(unique_name("none"), 0, 0)]
-    found = asyncio.run(read_records(kafka.bootstrap, [*places, *nowhere], 10.0))
-    assert asyncio.run(read_records(kafka.bootstrap, nowhere, 10.0)) == {}
-    assert set(found) == {place for place in places if place.offset < 3_000 or place[1:] == (1, 3_000)}
-    for place, record in found.items():
-        assert (record.partition, record.offset) == place[1:]
-        assert record.value == b"%d" % place.offset * 300
-
-
-@pytest.fixture(scope="module")
-def far(kafka: KafkaServer) -> str:
-    """A topic of more than one fetch, with a transaction behind the rest of one partition."""
-    topic = unique_name("far")
-    items = [
-        Item(None, b"%d" % offset * 300, 1_790_000_000_000, number) for number in range(2) for offset in range(3_000)
-    ]
-    make(kafka.bootstrap, topic, 2, items)
-
-    async def work() -> None:
-        async with producer(kafka.bootstrap, unique_name("transaction")) as sending, sending.transaction():
-            await write(sending, topic, 2, [Item(None, b"3000" * 300, 1_790_000_000_000, 1)])
-
-    asyncio.run(work())
-    return topic
-
-
-def settings_of(here: Replay, **more: Any) -> Settings:
-    place = here.place
-    return Settings(
-        kafka=place.kafka,
-        redis=SecretStr(place.redis),
-        topic=place.topic,
-        installation=place.installation,
-        partitioner="murmur2",
-        pools=None,
-    ).model_copy(update=more)
-
-
-def listed(here: Replay, limit: int = 100_000, **filters: str) -> Listing:
-    chosen = Filters.of(filters.get("pool"), filters.get("reason"), filters.get("since"))
-    return asyncio.run(list_letters(settings_of(here), chosen, limit))
-
-
-def replayed(here: Replay, dry_run: bool = False, **filters: str) -> Replayed:
-    chosen = Filters.of(filters.get("pool"), filters.get("reason"), None)
-    return asyncio.run(replay(settings_of(here), chosen, dry_run))
-
-
-def dead(here: Replay) -> dict[tuple[int, int], str]:
-    """What the oracle says cannot be used."""
-    return {(number, offset): reason for number, state in here.expected.items() for offset, reason in state.letters}
-
-
-def counts(here: Replay) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for state in here.expected.values():
-        found.update(state.counts)
-    return found
-
-
-def brought_in(here: Replay) -> Replay:
-    """The same with all that was written to the topic since, once ingest has it."""
-    longer = here.reread()
-    with longer.ingest(batch=40) as ingest:
-        longer.wait(ingest)
-    return longer
+from tests.topics import Item, read_back, read_letters
 
 
 @pytest.fixture(scope="module")
@@ -139,125 +50,6 @@ def test_filters_leave_out_the_rest(mixed: Replay) -> None:
     assert list(some.reasons) == ["wrong_partition"]
     since = found[len(found) // 2].found_at
     assert listed(mixed, since=since.isoformat()).dead_letters == [one for one in found if one.found_at >= since]
-
-
-def test_what_can_be_used_is_sent_again_and_nothing_else(
-    kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path
-) -> None:
-    """The oracle, which knows nothing of replays, finds no dead letter among them and no use for any left out."""
-    here = brought_in(begin(kafka.bootstrap, valkey.url, unique, tmp_path, PARTITIONS, mixture(42, 900, PARTITIONS)))
-    before, letters = counts(here), dead(here)
-    foretold = replayed(here, dry_run=True)
-    assert here.reread().ends == here.ends, "a dry run sent something"
-    done = replayed(here)
-    assert (done.sent, done.left_out) == (foretold.sent, foretold.left_out)
-    longer = brought_in(here)
-    longer.check()
-    after = counts(longer)
-    assert after == before + Counter(applied=done.sent.total())
-    assert done.sent.total() + len(done.left_out) == len(letters)
-    assert {letters[place.partition, place.offset] for place, *_ in done.left_out} < set(letters.values())
-
-    left = {(place.partition, place.offset): reason for place, reason, _ in done.left_out}
-    sent = [letters[place] for place in letters if place not in left]
-    assert {"wrong_key", "wrong_partition"} <= set(sent)
-    # Were they sent after all, each would be what was said of it; none of them changes what becomes of the others.
-    logs = {number: list(read.records) for number, read in longer.log.items()}
-    became: dict[tuple[int, int], str] = {}
-    for (number, offset), reason in left.items():
-        (record,) = (one for one in here.log[number].records if one.offset == offset)
-        pool = pool_named(record.value) or POOL
-        target = partition_of(pool, PARTITIONS)
-        end = logs[target][-1].offset + 1
-        logs[target].append(Record(end, 2_000_000_000_000, pool.encode(), record.value))
-        became[target, end] = reason
-    for number, records in logs.items():
-        state = oracle(records, records[-1].offset + 1, number, PARTITIONS)
-        reasons = dict(state.letters)
-        for one in records[len(longer.log[number].records) :]:
-            assert reasons.get(one.offset, "duplicate") == became[number, one.offset]
-
-    second = replayed(here)
-    assert (second.sent.total(), len(second.left_out)) == (0, len(letters))
-    assert Counter(reason for _, reason, _ in second.left_out)["duplicate"] >= done.sent.total()
-    assert here.reread().ends == longer.ends
-
-
-def pool_named(value: bytes | None) -> str | None:
-    try:
-        found = json.loads(value or b"")["pool"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return found if isinstance(found, str) else None
-
-
-def test_a_replayed_record_is_as_it_was_but_for_its_key_and_says_where_it_comes_from(
-    kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path
-) -> None:
-    """In the order in which it was recorded, wherever it lay."""
-    headers = (("trace", b"7f"), ("receipt", b""), ("trace", b"80"))
-    items = [
-        Item(b"other", duel(number), 1_790_000_000_000 + 1000 * number, number % PARTITIONS, headers)
-        for number in range(12)
-    ]
-    here = brought_in(begin(kafka.bootstrap, valkey.url, unique, tmp_path, PARTITIONS, items))
-    assert len(dead(here)) == 12
-    longer = brought_in_after(here, lambda: replayed(here, pool=POOL))
-    new = [one for one in longer.log[HERE].records if one.offset >= here.log[HERE].end]
-    assert [(one.key, one.value) for one in new] == [(POOL.encode(), duel(number)) for number in range(12)]
-    for number, one in enumerate(new):
-        origin = f"{here.place.topic}/{number % PARTITIONS}/{number // PARTITIONS}"
-        assert one.headers == (("trace", b"7f"), ("trace", b"80"), (REPLAYED_HEADER, origin.encode()))
-        assert one.timestamp > 1_795_000_000_000
-    assert counts(longer)["applied"] == 12
-
-
-def brought_in_after(here: Replay, step: Callable[[], object]) -> Replay:
-    step()
-    longer = brought_in(here)
-    longer.check()
-    return longer
-
-
-def duel(number: int, room: int = 0) -> bytes:
-    sides = [{"players": [f"p{number % 3}"], "rank": 1}, {"players": ["bob"], "rank": 2}]
-    match = {"id": f"d-{number}", "pool": POOL, "at": 1_780_000_000_000, "sides": sides}
-    return json.dumps(match).encode() + b" " * room
-
-
-@pytest.mark.parametrize("made_again", [False, True])
-def test_letters_stand_in_for_a_log_that_lost_its_records(
-    kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path, command: Command, made_again: bool
-) -> None:
-    """Where they are whole: of a longer value a letter keeps the beginning, which is never sent."""
-    items = [Item(b"other", duel(number, 300_000 * (number == 1)), 1_790_000_000_000, HERE) for number in range(3)]
-    here = brought_in(begin(kafka.bootstrap, valkey.url, unique, tmp_path, PARTITIONS, items))
-    topic = here.place.topic
-    connect = ("--kafka", kafka.bootstrap, "--topic", topic)
-    _, out, _ = command("dead-letters", "show", f"{topic}/{HERE}/1", *connect)
-    assert '"id": "d-1"' in out
-    assert "cut" not in out
-
-    async def lose() -> None:
-        if made_again:
-            await remove_topic(kafka.bootstrap, topic)
-            await make_topic(kafka.bootstrap, topic, PARTITIONS)
-            return
-        async with admin(kafka.bootstrap) as asked:
-            await asked.delete_records({TopicPartition(topic, HERE): RecordsToDelete(here.log[HERE].end)})
-
-    asyncio.run(lose())
-    others = [Item(b"other", duel(number), 1_790_000_000_001, HERE) for number in range(4)] * made_again
-    produce(kafka.bootstrap, topic, PARTITIONS, others)
-    _, out, _ = command("dead-letters", "show", f"{HERE}/1", *connect)
-    assert "cut: the letter keeps 262,144 of 300" in out
-    done = replayed(here)
-    assert [(place.offset, reason) for place, reason, _ in done.left_out] == [(1, "gone")]
-    new = here.reread().log[HERE].records[len(others) :]
-    assert [one.value for one in new] == [duel(0), duel(2)]
-    assert [one.headers for one in new] == [
-        ((REPLAYED_HEADER, f"{topic}/{HERE}/{number}".encode()),) for number in (0, 2)
-    ]
 
 
 def test_killed_between_sending_letters_and_applying_their_batch(
@@ -368,21 +160,6 @@ def asking(kafka: str, topic: str) -> Any:
     return client(settings(NOWHERE, "none").model_copy(update={"kafka": kafka, "topic": topic}))
 
 
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run the command in this process; answer exit code, standard output, standard error."""
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["standings", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
-
-
 def test_the_commands(mixed: Replay, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     place = mixed.place
     monkeypatch.setenv("STANDINGS_INSTALLATION", place.installation)
@@ -419,16 +196,3 @@ def test_the_commands(mixed: Replay, command: Command, monkeypatch: pytest.Monke
         assert (code, out, err) == (1, "", "standings: Kafka does not answer at 127.0.0.1:1\n")
     code, out, err = command("dead-letters", "replay", "--redis", NOWHERE, *connect)
     assert (code, out, err.count("\n")) == (1, "", 1), err
-
-
-def test_a_replay_that_broke_off_is_finished_by_another(
-    kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What became of the first one's records nobody knows; a match counts once."""
-    items = [Item(b"other", duel(number), 1_790_000_000_000, HERE) for number in range(12)]
-    here = brought_in(begin(kafka.bootstrap, valkey.url, unique, tmp_path, PARTITIONS, items))
-    with monkeypatch.context() as broken:
-        broken.setattr("standings.replay.SEND_S", 0.0)
-        with pytest.raises(Trouble, match=r"0 were sent for certain, and a second replay counts none twice"):
-            replayed(here)
-    assert counts(brought_in_after(here, lambda: replayed(here)))["applied"] == 12

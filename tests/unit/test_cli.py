@@ -5,35 +5,18 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from service.ratings.elo import Elo
-from standings import cli
+from tests.conftest import Command
 
 MATCH = (
     '{"id": "%d", "pool": "%s", "at": 0,'
     ' "sides": [{"players": ["[b]ann"], "rank": 1}, {"players": ["bob"], "rank": 2}]}'
 )
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run the command in this process; answer exit code, standard output, standard error."""
-    for name in ("STANDINGS_KAFKA", "STANDINGS_REDIS", "STANDINGS_TOPIC", "STANDINGS_GROUP", "STANDINGS_BATCH"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["standings", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture
