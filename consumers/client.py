@@ -144,7 +144,7 @@ class Client:
                 await self._commit()
                 await self._assignment.abandon()
                 for part, connections in (
-                    (self._consumer, self._consumer._client),  # noqa: SLF001
+                    (self._consumer, self._consumer._client),  # noqa: SLF001  # the producer's is public
                     (self._letters, self._letters.client),
                 ):
                     try:
@@ -162,10 +162,10 @@ class Client:
 
         A connection that is closed while it is written to is enough: uvloop raises what aiokafka takes for impossible.
         """
-        consumer, sender = self._consumer, self._letters._sender  # noqa: SLF001
+        consumer, sender = self._consumer, self._letters._sender  # noqa: SLF001  # no public name tells of these tasks
         tasks: dict[str, asyncio.Task[None]] = {
-            "fetch": consumer._fetcher._fetch_task,  # noqa: SLF001
-            "group": consumer._coordinator._coordination_task,  # noqa: SLF001
+            "fetch": consumer._fetcher._fetch_task,  # noqa: SLF001  # as above
+            "group": consumer._coordinator._coordination_task,  # noqa: SLF001  # as above
             "letters": sender.sender_task,
         }
         for part, task in tasks.items():
@@ -188,8 +188,8 @@ class Client:
                 group = await describe_group(settings.kafka, settings.topic, settings.group, 0)
         except TimeoutError as error:
             raise LogUnavailable(f"the group's coordinator did not answer within {ASK_S:g} s") from error
-        # aiokafka tells nobody which member it is: nothing where Kafka has refused what it was.
-        mine: str = self._consumer._coordinator.member_id  # noqa: SLF001
+        # Nothing, where Kafka has refused the member that it was.
+        mine: str = self._consumer._coordinator.member_id  # noqa: SLF001  # told nowhere else
         if self._assignment.joined and mine not in group.ids and any(map(self._named, group.ids)):
             raise Unusable(
                 f"member: another process joined group {settings.group!r} as {settings.member!r}, so this one ends;"

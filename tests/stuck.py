@@ -47,10 +47,10 @@ async def block(self: Watch) -> None:
 
 if __name__ == "__main__":
     fault, _, count = sys.argv.pop(1).partition("=")
-    watchdog.PROGRESS_S = PROGRESS_S  # type: ignore[misc]
+    watchdog.PROGRESS_S = PROGRESS_S  # type: ignore[misc]  # a constant but for this
     if fault == "fetch":
         hang(int(count))
     else:
-        watchdog.BLOCKED_S = BLOCKED_S  # type: ignore[misc]
-        Watch.see_store = block  # type: ignore[method-assign]
+        watchdog.BLOCKED_S = BLOCKED_S  # type: ignore[misc]  # as above
+        Watch.see_store = block  # type: ignore[method-assign]  # the fault
     main()

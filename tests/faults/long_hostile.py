@@ -80,7 +80,7 @@ def test_a_hundred_thousand_hostile_records(
             died = accounted(here, ingest)
     before = max(one.resident for one in found if one.applied < 2 * SETTLED)
     after = max(one.resident for one in found if one.applied >= sum(here.ends) - SETTLED)
-    print(f"{died} died of {sum(here.ends)}; RSS {before >> 20} MiB, then {after >> 20} MiB")  # noqa: T201
+    print(f"{died} died of {sum(here.ends)}; RSS {before >> 20} MiB, then {after >> 20} MiB")  # noqa: T201  # for its reader
     assert died > 100_000
     assert after < before + MORE
 
@@ -118,7 +118,7 @@ def test_bad_records_are_no_slower_than_good_ones(
             with Ingesting(place, tmp_path / f"{kind}.log", unique("group")) as ingest:
                 found = samples(place, len(written), ingest)
             took[kind] = (found[-1].seconds - found[0].seconds) / (found[-1].applied - found[0].applied)
-    print({kind: f"{1e6 * seconds:.1f} us" for kind, seconds in took.items()})  # noqa: T201
+    print({kind: f"{1e6 * seconds:.1f} us" for kind, seconds in took.items()})  # noqa: T201  # for its reader
     assert took["bad"] < 2.5 * took["good"]
 
 
@@ -171,8 +171,8 @@ def test_memory_is_flat(jars: tuple[Path, ...], unique: Unique, tmp_path: Path) 
         [one.resident >> 20 for one in found if quarter <= 4 * one.applied / MATCHES < quarter + 1]
         for quarter in range(4)
     ]
-    print(f"{MATCHES} matches, {found[-1].seconds:.0f} s of a processor")  # noqa: T201
+    print(f"{MATCHES} matches, {found[-1].seconds:.0f} s of a processor")  # noqa: T201  # for its reader
     for quarter, those in enumerate(quarters, 1):
-        print(f"quarter {quarter}: RSS {those[0]} MiB first, {those[-1]} last, {max(those)} most")  # noqa: T201
+        print(f"quarter {quarter}: RSS {those[0]} MiB first, {those[-1]} last, {max(those)} most")  # noqa: T201  # for its reader
     # By then every bound was reached; what is cleared at its bound makes a saw's teeth.
     assert max(quarters[3]) << 20 < (max(quarters[2]) << 20) + MORE
