@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from service.settings import Settings
-from standings.embedded.process import HOST, ServerProcess
+from standings.embedded.ports import HOST
+from standings.embedded.process import ServerProcess
 
 TAIL_LINES: Final = 20
 TAIL_BYTES: Final = 16_384

@@ -16,8 +16,8 @@ from pathlib import Path
 import platformdirs
 
 from standings.embedded.download import ensure_jars, progress_bar
+from standings.embedded.errors import EmbeddedError
 from standings.embedded.kafka import KafkaServer
-from standings.embedded.process import EmbeddedError
 from standings.embedded.valkey import ValkeyServer
 
 __all__ = ["EmbeddedError", "KafkaServer", "ValkeyServer", "ensure_jars", "home", "progress_bar"]

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from standings.embedded.process import EmbeddedError
+from standings.embedded.errors import EmbeddedError
 
 # Two calls on purpose: named together, log4j's dependency management pulls Kafka's own clients back to 3.8.
 _KAFKA = "org.apache.kafka:kafka_2.13:4.1.0"

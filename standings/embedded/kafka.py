@@ -13,7 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
-from standings.embedded.process import HOST, EmbeddedError, ServerProcess
+from standings.embedded.errors import EmbeddedError
+from standings.embedded.ports import HOST
+from standings.embedded.process import ServerProcess
 
 # Bounded: two files of 4 MB. Without a logging binding Kafka says nothing, not even why it failed.
 _LOGGING = """\

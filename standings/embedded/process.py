@@ -8,12 +8,9 @@ process, so that the next start can end exactly that one, should the watcher hav
 import fcntl
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import time
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,11 +19,9 @@ from typing import IO, ClassVar, Self
 
 import psutil
 
-HOST = "127.0.0.1"
-# Below the ephemeral range of Linux and macOS. A client that tries again and again to reach a server that is
-# down can, inside that range, be given the very same port as its own end and connect to itself, holding the
-# port.
-_PORTS = range(20_000, 32_000)
+from standings.embedded.errors import EmbeddedError
+from standings.embedded.ports import HOST, free_port, is_free
+
 _LOG_BYTES = 4 * 1024 * 1024
 
 # The watcher waits for a line on a pipe whose other end only the owner holds: a line means all is well, the
@@ -46,10 +41,6 @@ exec 3<&0
 ) &
 exec "$@" 3<&- </dev/null
 """
-
-
-class EmbeddedError(RuntimeError):
-    """An embedded server cannot be had; the message says why and what to do."""
 
 
 class ServerProcess(ABC):
@@ -277,33 +268,18 @@ class ServerProcess(ABC):
             if not _ended(process, 5.0):
                 raise EmbeddedError(f"{self.name} left over in {self.folder} (process {pid}) cannot be ended")
 
-    def _free_port(self, taken: Sequence[int]) -> int:
-        """Give a port that is free and stays so until the server has it, seconds later, whoever else starts servers.
-
-        The claim is the port of the same number for UDP, which nobody uses: only one process can have it, and the
-        kernel takes it back from one that dies.
-        """
-        for port in random.sample(_PORTS, 200):
-            if port not in taken and _is_free(port):
-                claim = socket.socket(type=socket.SOCK_DGRAM)
-                weakref.finalize(self, claim.close)
-                with suppress(OSError):
-                    claim.bind((HOST, port))
-                    return port
-        raise EmbeddedError(f"no free port on {HOST} between {_PORTS.start} and {_PORTS.stop}")
-
     def _choose_ports(self) -> tuple[int, ...]:
         required = self._ports or ((self._wanted,) if self._wanted is not None else ())
         for port in required:
-            if not _is_free(port):
+            if not is_free(port):
                 raise EmbeddedError(f"{self.name} cannot start: port {port} on {HOST} is taken")
         recorded = self._read_record().get("ports")
         preferred = [port for port in recorded if isinstance(port, int)] if isinstance(recorded, list) else []
         chosen = list(required)
         for last in preferred[len(chosen) : self.port_count]:
-            chosen.append(last if last not in chosen and _is_free(last) else self._free_port(chosen))
+            chosen.append(last if last not in chosen and is_free(last) else free_port(self, chosen))
         while len(chosen) < self.port_count:
-            chosen.append(self._free_port(chosen))
+            chosen.append(free_port(self, chosen))
         return tuple(chosen)
 
     def _read_record(self) -> dict[str, object]:
@@ -328,14 +304,3 @@ def _ended(process: psutil.Process, timeout: float) -> bool:
             return True
         time.sleep(0.02)
     return False
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # Connections of the last run that linger in TIME_WAIT do not hold the port against a server either.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from standings.embedded.process import HOST, EmbeddedError, ServerProcess
+from standings.embedded.errors import EmbeddedError
+from standings.embedded.ports import HOST
+from standings.embedded.process import ServerProcess
 
 
 class ValkeyServer(ServerProcess):

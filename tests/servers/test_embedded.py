@@ -17,7 +17,7 @@ import redis
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from standings.embedded import EmbeddedError, KafkaServer, ValkeyServer, download, ensure_jars, home
+from standings.embedded import EmbeddedError, KafkaServer, ValkeyServer, download, ensure_jars, home, ports
 from standings.embedded.process import ServerProcess
 from tests.ingesting import free_port
 
@@ -204,9 +204,9 @@ def test_a_port_is_given_to_one_before_its_server_has_it(tmp_path: Path, monkeyp
     port = free_port()
     monkeypatch.setattr(random, "sample", lambda *_: [port])
     one, other = (ValkeyServer(tmp_path / name) for name in ("one", "other"))
-    assert one._free_port([]) == port
+    assert ports.free_port(one, []) == port
     with pytest.raises(EmbeddedError, match="no free port"):
-        other._free_port([])
+        ports.free_port(other, [])
 
 
 def test_taken_port_of_the_last_start_is_given_up(tmp_path: Path) -> None:
