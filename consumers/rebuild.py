@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from consumers.dead_letters import DeadLetters
 from consumers.judge import Judge
 from consumers.partition import Batch, Partition
-from consumers.replay import Log, Replay
+from consumers.replay import Log, Replay, Shown
 from consumers.takeover import Undecided, replay_at
 from service.broker import ASK_S, ensure_topic
 from service.log import answered, closed, dead_letters_topic, producer
@@ -27,9 +27,6 @@ from service.store.rows import Totals
 
 NAMED: Final = 20
 """Pools that differ and are named; the rest are counted."""
-
-Shown = Callable[[int, int], None]
-"""Is told the position that was reached and the one that is to be reached."""
 
 
 @dataclass(slots=True)
@@ -230,10 +227,12 @@ def _rated_alike(pools: Pools, fingerprints: dict[str, str]) -> bool:
 async def _compare(store: Store, live: Loaded, built: Keys, replay: Replay) -> Compared:
     """Compare with the live generation: each piece of it is read, then the replay brought to exactly its position."""
     found = Compared()
+    if not live.readable:
+        return found
     async for piece in scan(store, live.keys.totals, "hash"):
         names = [name.decode() for name, _ in piece]
         before = await read_values(store, live.keys, live.keys.totals, "hash", names)
-        if not live.readable or replay.position > (before.position or 0):
+        if replay.position > (before.position or 0):
             return found
         await replay.advance(before.position or 0)
         now = await read_values(store, built, built.totals, "hash", names)
@@ -244,7 +243,7 @@ async def _compare(store: Store, live: Loaded, built: Keys, replay: Replay) -> C
                 if len(found.pools) < NAMED:
                     found.pools[name] = (was, stands)
     was_counted = await load(store, live.keys)
-    if not live.readable or replay.position > (was_counted.position or 0):
+    if replay.position > (was_counted.position or 0):
         return found
     await replay.advance(was_counted.position or 0)
     _, stand = await load_generation(store, built)

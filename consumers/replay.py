@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -30,6 +30,9 @@ FETCH_BYTES: Final = 4 << 20
 
 EVERYTHING: Final = 1 << 62
 """Beyond every offset."""
+
+Shown = Callable[[int, int], None]
+"""Is told the position that was reached and the one that is to be reached."""
 
 
 class Log:

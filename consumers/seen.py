@@ -14,7 +14,6 @@ from zlib import crc32
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from service.columns import Integers
 from service.match import Match, encode
@@ -27,8 +26,6 @@ REUSED: Final = 2
 
 BLOCK: Final = 512
 """A block takes further batches until it holds this many entries, so that small batches make few blocks."""
-
-Words = npt.NDArray[np.uint64]
 
 
 def entries_of(matches: Sequence[Match | Seed], offsets: Sequence[int]) -> Seen:

@@ -7,14 +7,13 @@ exactly that position before the two are compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from consumers.compare import Comparison, Verified
 from consumers.expected import Expected
 from consumers.judge import Judge
 from consumers.partition import Partition
-from consumers.replay import Log, Replay
+from consumers.replay import Log, Replay, Shown
 from consumers.takeover import Undecided, replay_at
 from service.partitioner import partition_of
 from service.pools import Pools
@@ -22,9 +21,6 @@ from service.settings import Settings
 from service.store.connection import Store
 from service.store.layout import Keys
 from service.store.partition import load
-
-Shown = Callable[[int, int], None]
-"""Is told the position that was reached and the one that is to be reached."""
 
 
 async def verify(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -31,9 +31,7 @@ from standings.errors import Mistake, Trouble
 if TYPE_CHECKING:
     from consumers.compare import Verified
     from consumers.rebuild import Compared, Rebuilt
-
-Shown = Callable[[int, int], None]
-"""Is told the position that was reached and the one that is to be reached."""
+    from consumers.replay import Shown
 
 LOOK_S: Final = 0.1
 """The bar is drawn anew this often at most."""
