@@ -44,7 +44,7 @@ class Change:
     end : int
         Position afterwards.
     fingerprints : mapping
-        ``pool/system`` to digest, compared where stored and stored where not.
+        ``pool/system`` to what decides its numbers, compared where stored and stored where not.
     state : mapping
         Further fields of the state: the anchor, counts.
     sections : sequence of Section

@@ -3,7 +3,7 @@
 -- KEYS  1 live   2 state   3 fingerprints   4 skipped   5.. the keys that the sections below write
 -- ARGV  1 layout   2 generation that must be live   3 skipped offsets that the caller knows, their number
 --       4 position from ('' = none yet)   5 position to
---       6 number of fingerprints, then that many pairs: field, digest
+--       6 number of fingerprints, then that many pairs: field, text
 --       then number of state fields, then that many pairs: field, value
 --       then sections up to the end: index into KEYS, command, number of items, items
 --         HSET  field, value      ZADD  score, member      HDEL  field      XADD  entries kept, id, value

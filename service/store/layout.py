@@ -11,7 +11,7 @@ live                 string  the generation that is read; absent means 1
 skipped              hash    offset -> when an operator decided to pass it, epoch milliseconds; never taken back
 group                string  the consumer group that brings the topic in; of partition 0, for the whole topic
 G/state              hash    position, layout, torn, partitions, the anchor, counts of records
-G/fingerprints       hash    ``pool/system`` -> digest of what decides its numbers
+G/fingerprints       hash    ``pool/system`` -> what decides its numbers, as JSON
 G/pools              zset    names of the pools, all of score 0, for paging in order
 G/totals             hash    pool -> matches, revision, last match: `service.store.rows.Totals`
 G/learned            hash    ``pool/system`` -> the pool's row, then the prediction scores
@@ -55,20 +55,24 @@ class Keys:
     @property
     def live(self) -> str:
         """Key of the generation that is read."""
-        return f"{{{self.installation}/{self.topic}/{self.partition}}}/live"
+        return f"{self._tag}/live"
 
     @property
     def skipped(self) -> str:
         """Offsets that an operator decided to pass, whatever the generation."""
-        return f"{{{self.installation}/{self.topic}/{self.partition}}}/skipped"
+        return f"{self._tag}/skipped"
 
     @property
     def group(self) -> str:
         """Consumer group that brings the topic in; asked of partition 0."""
-        return f"{{{self.installation}/{self.topic}/{self.partition}}}/group"
+        return f"{self._tag}/group"
+
+    @property
+    def _tag(self) -> str:
+        return f"{{{self.installation}/{self.topic}/{self.partition}}}"
 
     def _key(self, rest: str) -> str:
-        return f"{{{self.installation}/{self.topic}/{self.partition}}}/{self.generation}/{rest}"
+        return f"{self._tag}/{self.generation}/{rest}"
 
     @property
     def state(self) -> str:

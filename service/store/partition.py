@@ -51,7 +51,7 @@ class Loaded:
     counts : dict
         Records by outcome so far: ``applied``, ``duplicate``, ``dead/REASON``.
     fingerprints : dict
-        ``pool/system`` to digest.
+        ``pool/system`` to what decides its numbers, as JSON.
     seen : dict
         Blocks of ids by name.
     skipped : mapping
