@@ -10,8 +10,9 @@ import structlog
 from aiokafka import ConsumerRebalanceListener
 from aiokafka.structs import TopicPartition
 
+from consumers.surroundings import Surroundings
 from consumers.watchdog import Pulse
-from consumers.worker import Surroundings, Worker
+from consumers.worker import Worker
 from service.metrics import REBALANCES
 
 REVOKE_S: Final = 8.0
@@ -25,10 +26,15 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     Exceptions in these callbacks are swallowed by aiokafka, so the callbacks only start and close; what
     can fail runs in the workers' own tasks, and `failure` holds the first that ended with an error.
+
+    Parameters
+    ----------
+    around : Surroundings
+        For every worker.
     """
 
-    def __init__(self) -> None:
-        self.around: Surroundings | None = None
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
         self.before_joining: Callable[[], Awaitable[None]] | None = None
         """Is called before the group is joined again, and raises where it must not be."""
         self.joined = False
@@ -39,7 +45,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     def positions(self) -> dict[TopicPartition, int]:
         """What Redis acknowledged for each partition that is ours; one that was taken away may have its worker yet."""
-        ours = () if self.around is None else self.around.consumer.assignment()
+        ours = self._around.consumer.assignment()
         return {
             place: worker.applied
             for place, (worker, _) in self._workers.items()
@@ -48,8 +54,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Pause first: getmany hands out records before this returns. Then leave all else to the workers."""
-        around = self.around
-        assert around is not None, "set before the consumer subscribes"
+        around = self._around
         around.consumer.pause(*assigned)
         self.joined = True
         REBALANCES.inc()
@@ -67,8 +72,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """End the workers; a batch on its way is settled, so that the next owner need not find it out."""
-        around = self.around
-        assert around is not None, "set before the consumer subscribes"
+        around = self._around
         if self._joining is not None:
             self._joining.end()
         self._joining = around.health.watchdog.begin("group")

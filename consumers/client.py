@@ -15,8 +15,8 @@ from aiokafka.structs import OffsetAndMetadata
 from consumers.assignment import Assignment
 from consumers.dead_letters import Bounds, DeadLetters
 from consumers.health import Health
+from consumers.surroundings import Surroundings
 from consumers.watch import Unusable, Watch
-from consumers.worker import Surroundings
 from service.broker import Group, describe_group
 from service.log import LogUnavailable, producer
 from service.partitioner import partition_of
@@ -86,18 +86,19 @@ class Client:
             # Longer than workers have to end, and a heartbeat, or a slow Redis would cost the membership.
             rebalance_timeout_ms=20_000,
         )
-        self._assignment = Assignment()
-        self._assignment.around = Surroundings(
-            consumer=self._consumer,
-            store=store,
-            letters=DeadLetters(self._letters, settings.topic),
-            health=health,
-            installation=settings.installation,
-            batch=settings.batch,
-            partition_of=lambda pool, partitions: partition_of(pool, partitions, settings.partitioner),
-            pools=pools,
-            bounds=Bounds(settings.most_dead_share, settings.most_dead_run),
-            watch=watch,
+        self._assignment = Assignment(
+            Surroundings(
+                consumer=self._consumer,
+                store=store,
+                letters=DeadLetters(self._letters, settings.topic),
+                health=health,
+                installation=settings.installation,
+                batch=settings.batch,
+                partition_of=lambda pool, partitions: partition_of(pool, partitions, settings.partitioner),
+                pools=pools,
+                bounds=Bounds(settings.most_dead_share, settings.most_dead_run),
+                watch=watch,
+            )
         )
         if settings.member is not None:
             self._assignment.before_joining = self._see_that_the_name_is_ours

@@ -1,8 +1,7 @@
 """The owner of one partition: load, check the log, then fetch, prepare, apply, next.
 
-While Redis works on one batch the next is prepared; at most one script is unacknowledged. Any other position than
-the expected one, an error or no answer: what is in memory is dropped, the stored position read, and the log read
-again from there. What only an operator can decide stops this partition and no other.
+Any other position than the expected one, an error or no answer: what is in memory is dropped, the stored position
+read, and the log read again from there. What only an operator can decide stops this partition and no other.
 """
 
 from __future__ import annotations
@@ -10,31 +9,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from consumers import conditions
-from consumers.dead_letters import Bounds, DeadLetters, DeadLettersUnavailable, Tally
+from consumers.dead_letters import DeadLettersUnavailable
 from consumers.fetch import Fetch
-from consumers.health import Health
 from consumers.judge import Judge, anchor_of
 from consumers.lag import Lag
-from consumers.partition import Batch, Partition
+from consumers.partition import Partition
+from consumers.pipeline import Doubt, Pipeline
+from consumers.surroundings import Surroundings
 from consumers.takeover import Undecided, resume_at
-from consumers.watch import Watch
-from service.metrics import BATCH_RECORDS, BATCH_SECONDS, READABLE_SECONDS, RECORDS, REFUSALS
-from service.pools import Pools
-from service.store.apply import Applied, Change, Moved, Refused, apply
-from service.store.connection import Store, StoreUnavailable
+from service.metrics import REFUSALS
+from service.store.connection import StoreUnavailable
 from service.store.generations import Decided, read_decided
 from service.store.layout import Keys
-from service.store.partition import Anchor, Loaded, load, look, read_fields
+from service.store.partition import Anchor, Loaded, load, look
 
 VERIFY_S: Final = 300.0
 """The log is compared with the anchor this often, and at every assignment and after every error."""
@@ -54,30 +50,6 @@ BACKOFF_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 _log = structlog.get_logger()
 
 
-class Doubt(Exception):
-    """Memory and Redis may differ; ``kind`` names the metric."""
-
-    def __init__(self, kind: str, detail: str) -> None:
-        super().__init__(detail)
-        self.kind = kind
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all workers of a process share."""
-
-    consumer: AIOKafkaConsumer
-    store: Store
-    letters: DeadLetters
-    health: Health
-    installation: str
-    batch: int
-    partition_of: Callable[[str, int], int]
-    pools: Pools
-    bounds: Bounds
-    watch: Watch
-
-
 class Worker:
     """Owns one partition until it is closed.
 
@@ -92,16 +64,14 @@ class Worker:
     def __init__(self, place: TopicPartition, around: Surroundings) -> None:
         self.place = place
         self.applied: int | None = None
-        """Position that Redis acknowledged; for lag tools."""
+        """Position that Redis acknowledged."""
         self._around = around
         self._closing = asyncio.Event()
-        self._pending: asyncio.Task[None] | None = None
+        self._pipeline: Pipeline | None = None
         self._calls = Fetch(around.consumer, place, self._closing)
         self._pulse = around.health.watchdog.begin(f"partition {place.partition}")
         self._polled: int | None = None
-        self._stored: int | None = None
         self._decided: Decided | None = None
-        self._tally = Tally(around.bounds)
         self._failures = 0
         self._lag = Lag(place.partition)
 
@@ -156,7 +126,7 @@ class Worker:
             self._pulse.beat()
             with contextlib.suppress(StoreUnavailable):
                 decided, found = await read_decided(around.store, keys), await look(around.store, keys)
-                if (decided, found.position) != (self._decided, self._stored):
+                if (decided, found.position) != (self._decided, self.applied):
                     return
 
     async def _pause(self) -> None:
@@ -171,9 +141,9 @@ class Worker:
 
     async def _abandon(self) -> None:
         """Leave no fetch and no script behind."""
-        if self._pending is not None:
-            await asyncio.gather(self._pending, return_exceptions=True)
-            self._pending = None
+        if self._pipeline is not None:
+            await self._pipeline.abandon()
+            self._pipeline = None
         if self.place in self._around.consumer.assignment():
             self._around.consumer.pause(self.place)
 
@@ -182,7 +152,7 @@ class Worker:
         keys = Keys(around.installation, self.place.topic, self.place.partition)
         loaded = await load(around.store, keys)
         self._decided = Decided(loaded.keys.generation, len(loaded.skipped))
-        self._stored = self.applied = loaded.position
+        self.applied = loaded.position
         partitions = len(consumer.partitions_for_topic(self.place.topic) or ())
         if not partitions:
             raise KafkaError(f"topic {self.place.topic!r} is not known to the broker")
@@ -192,7 +162,7 @@ class Worker:
         judge = Judge(self.place.partition, lambda pool: around.partition_of(pool, partitions), around.pools)
         partition = Partition(loaded, judge, partitions)
         self._calls.skips = partition.skips
-        self._tally = Tally(around.bounds)
+        self._pipeline = pipeline = Pipeline(around, partition, loaded.position, self._acknowledge, self._go_on)
         if loaded.anchor is None or loaded.anchor.offset < first:
             consumer.seek(self.place, position)
             consumer.resume(self.place)
@@ -200,7 +170,7 @@ class Worker:
         else:
             records = await self._verify(loaded.anchor, position)
         around.health.partition(self.place.partition, "running")
-        await self._work(partition, position, records)
+        await self._work(partition, pipeline, position, records)
 
     async def _resume_at(self, loaded: Loaded, partitions: int) -> tuple[int, int]:
         """Offset at which the log is read on, and the one at which it begins."""
@@ -248,7 +218,9 @@ class Worker:
         before, self._polled = self._polled, self._around.consumer.last_poll_timestamp(self.place)
         return before is not None and self._polled is not None and self._polled - before > SILENT_S * 1000
 
-    async def _work(self, partition: Partition, position: int, records: Sequence[ConsumerRecord]) -> None:
+    async def _work(
+        self, partition: Partition, pipeline: Pipeline, position: int, records: Sequence[ConsumerRecord]
+    ) -> None:
         begun = touched = time.monotonic()
         # The anchor was read just now.
         self._was_silent()
@@ -256,16 +228,23 @@ class Worker:
             end = max(position, await self._calls.position())
             self._look()
             if records or end > position or time.monotonic() - touched > IDLE_S:
-                await self._bring_in(partition, position, records, end)
+                await pipeline.bring_in(position, records, end)
                 position, touched = end, time.monotonic()
-            if self._pending is not None and self._pending.done():
-                await self._settle()
+            await pipeline.settle_if_done()
             records = await self._fetch()
             if self._was_silent() and partition.anchor is not None:
-                await self._settle()
+                await pipeline.settle()
                 records = await self._verify(partition.anchor, position)
                 self._was_silent()
-        await self._settle()
+        await pipeline.settle()
+
+    def _go_on(self) -> bool:
+        self._pulse.beat()
+        return not self._closing.is_set()
+
+    def _acknowledge(self, position: int) -> None:
+        self.applied = position
+        self._failures = 0
 
     def _look(self) -> None:
         """Measure lag, records or none; say where only a transaction is waited for."""
@@ -278,71 +257,3 @@ class Worker:
             around.health.partition(place.partition, "waiting_for_transaction", said)
         else:
             around.health.partition(place.partition, "running")
-
-    async def _bring_in(self, partition: Partition, position: int, records: Sequence[ConsumerRecord], end: int) -> None:
-        batches = partition.cut(position, records, end, self._around.batch)
-        while not self._closing.is_set():
-            if partition.full:
-                await self._settle()
-                partition.clear()
-            begun = time.monotonic()
-            batch = next(batches, None)
-            if batch is None:
-                break
-            await self._prepare(partition, batch, begun)
-
-    async def _prepare(self, partition: Partition, batch: Batch, begun: float) -> None:
-        """Rate a batch, and send it once the one before is acknowledged."""
-        around = self._around
-        if passed := self._tally.count(batch.records, {record.offset for record, _ in batch.letters}):
-            raise Undecided(passed)
-        if wanted := partition.wanted():
-            # Before or after the unacknowledged batch; which of the two, Redis decides while we wait.
-            expected = {self._stored, self._stored if self._pending is None else batch.start}
-            fields = await read_fields(around.store, partition.keys, wanted)
-            if fields.generation != partition.keys.generation:
-                raise Doubt("generation", f"generation {fields.generation} is live now")
-            if fields.position not in expected:
-                raise Doubt("moved", f"Redis stands at {fields.position}, not at {self._stored}")
-            partition.fill(fields)
-        change = partition.rate(batch)
-        BATCH_SECONDS.labels("prepare").observe(time.monotonic() - begun)
-        await around.letters.send(self.place.partition, batch.letters)
-        await self._settle()
-        self._pulse.beat()
-        self._pending = asyncio.create_task(self._apply(partition.keys, change, batch))
-        # Let the script go out before this task turns to the next batch.
-        await asyncio.sleep(0)
-
-    async def _settle(self) -> None:
-        """Wait for the unacknowledged script, if there is one."""
-        if self._pending is not None:
-            pending, self._pending = self._pending, None
-            await pending
-
-    async def _apply(self, keys: Keys, change: Change, batch: Batch) -> None:
-        begun = time.monotonic()
-        match await apply(self._around.store, keys, change):
-            case Applied():
-                self._note(change, batch, time.monotonic() - begun)
-            case Moved(position):
-                raise Doubt("moved", f"Redis stands at {position}, not at {change.start}")
-            case Refused(reason, detail):
-                if reason in {"generation", "skipped"}:
-                    raise Doubt(reason, f"an operator decided: {reason} is now {detail}")
-                REFUSALS.labels(reason).inc()
-                again = f"standings rebuild {self.place.partition}"
-                raise Undecided(f"{reason}: stored is {detail}; see docs/guarantees.md, or build it again: {again}")
-
-    def _note(self, change: Change, batch: Batch, seconds: float) -> None:
-        self._stored = self.applied = change.end
-        self._failures = 0
-        BATCH_SECONDS.labels("apply").observe(seconds)
-        if not batch.records:
-            return
-        BATCH_RECORDS.observe(len(batch.records))
-        READABLE_SECONDS.observe(max(0.0, time.time() - batch.records[0].timestamp / 1000))
-        RECORDS.labels("applied").inc(batch.applied)
-        RECORDS.labels("duplicate").inc(batch.duplicates)
-        for _, problem in batch.letters:
-            RECORDS.labels(problem.type.slug).inc()

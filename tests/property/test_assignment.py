@@ -22,8 +22,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from consumers.assignment import REVOKE_S, Assignment
 from consumers.dead_letters import Bounds, DeadLetters
 from consumers.health import Health
+from consumers.surroundings import Surroundings
 from consumers.watch import Watch
-from consumers.worker import Surroundings
 from service.pools import Pools
 from service.settings import Settings
 from service.store.connection import TIMEOUT_S, Argument, StoreUnavailable
@@ -216,18 +216,19 @@ class Member:
         self.store = Watched(shared)
         self.kafka = Kafka(logs)
         self.health = Health()
-        self.assignment = Assignment()
-        self.assignment.around = Surroundings(
-            consumer=self.kafka,
-            store=self.store,
-            letters=DeadLetters(cast("Any", None), TOPIC),
-            health=self.health,
-            installation="model",
-            batch=2,
-            partition_of=lambda pool, partitions: int(pool[1:]),
-            pools=Pools(),
-            bounds=Bounds(),
-            watch=Watch(Settings(), self.store),
+        self.assignment = Assignment(
+            Surroundings(
+                consumer=self.kafka,
+                store=self.store,
+                letters=DeadLetters(cast("Any", None), TOPIC),
+                health=self.health,
+                installation="model",
+                batch=2,
+                partition_of=lambda pool, partitions: int(pool[1:]),
+                pools=Pools(),
+                bounds=Bounds(),
+                watch=Watch(Settings(), self.store),
+            )
         )
 
 
