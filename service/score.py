@@ -20,6 +20,7 @@ import numpy as np
 
 from service.columns import Floats, Integers, Matches
 from service.ratings import Expected
+from service.ratings.climb import climbed, narrowed
 from service.ratings.link import CODES, Link, expected_score, outcome_chances, slope
 
 BINS: Final = 10
@@ -48,7 +49,6 @@ FIRST_ZONE_VARIANCE: Final = 0.25
 FORGOTTEN: Final = 1e-7
 """Added to the variance with every match, so that a pool whose ties become rarer is followed."""
 
-LONGEST_STEP: Final = 0.1
 LEAST_ZONE: Final = 1e-4
 LARGEST_ZONE: Final = 5.0
 LEAST_CHANCE: Final = 1e-15
@@ -205,7 +205,7 @@ def _score_outcome(link: int, gap: float, rank: Integers, zone: float, scores: F
 
 @numba.njit(cache=True)
 def _learn_zone(link: int, gap: float, zone: float, rank: Integers, scores: Floats) -> None:
-    """A step up the likelihood of the outcome in the zone's logarithm, as long as what is known allows."""
+    """A step up the likelihood of the outcome in the zone's logarithm."""
     chances = outcome_chances(link, gap, zone)
     win, loss = -zone * slope(link, gap - zone), -zone * slope(link, -gap - zone)
     slopes = (win, -win - loss, loss)
@@ -213,8 +213,6 @@ def _learn_zone(link: int, gap: float, zone: float, rank: Integers, scores: Floa
     information = 0.0
     for chance, change in zip(chances, slopes):  # noqa: B905  compiled code knows no `strict`
         information += change * change / _bounded(chance)
-    variance = 1.0 / (1.0 / (scores[ZONE_VARIANCE] + FORGOTTEN) + information)
-    step = variance * slopes[came] / _bounded(chances[came])
-    step = min(max(step, -LONGEST_STEP), LONGEST_STEP)
-    scores[ZONE_VARIANCE] = variance
-    scores[ZONE] = min(max(scores[ZONE] + step, math.log(LEAST_ZONE)), math.log(LARGEST_ZONE))
+    scores[ZONE_VARIANCE] = narrowed(scores[ZONE_VARIANCE], FORGOTTEN, information)
+    step = scores[ZONE_VARIANCE] * slopes[came] / _bounded(chances[came])
+    scores[ZONE] = climbed(scores[ZONE], step, math.log(LEAST_ZONE), math.log(LARGEST_ZONE))

@@ -5,8 +5,7 @@ natural units and the pool's own ``nu``: of equals, ``nu / (1 + nu)`` tie. A rat
 of the likelihood, the score less the expected score of that model. The gap is ``(1 + nu) ln(10) / scale`` times that of
 the ratings: so between equals a point is worth as much as in Elo however common ties are, and without ties (``nu = 0``)
 as well as with draws that are one half of a win and one half of a loss (``nu = 1``) this is Elo. The tie parameter is
-learned from the same results, a step up the likelihood of its logarithm at each match, as long as what is known of it
-allows.
+learned from the same results, a step up the likelihood of its logarithm at each match, see `service.ratings.climb`.
 
 A team plays with the mean of its players' ratings and each of them moves by the team's step. A match of K sides is
 taken as its pairs, see `service.ratings.pairs`. How far off a rating may be, a belief beside it says, see
@@ -41,6 +40,7 @@ from service.ratings.belief import (
     sway_of,
     team,
 )
+from service.ratings.climb import climbed, narrowed
 from service.ratings.link import DAVIDSON, Link, outcome_chances
 from service.ratings.pairs import arrange, first_of_two, outcome, share
 
@@ -54,7 +54,6 @@ FIRST_VARIANCE: Final = 1.0
 FORGOTTEN: Final = 1e-6
 """Added to the variance with every match: nu follows the last few thousand, as skills spread and ties become rarer."""
 
-LONGEST_STEP: Final = 0.1
 LEAST_NU: Final = 1e-4
 LARGEST_NU: Final = 100.0
 
@@ -128,20 +127,6 @@ def _foreseen(x: float, nu: float) -> tuple[float, float, float]:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _more_of_nu(log_nu: float, known: float, surprise: float, information: float) -> tuple[float, float]:
-    """A step up the likelihood of the outcomes in the logarithm of ``nu``, given its first two derivatives.
-
-    Returns
-    -------
-    log_nu, variance : float
-        Its new value, and the variance that is left of ``known``.
-    """
-    variance = 1.0 / (1.0 / (known + FORGOTTEN) + information)
-    step = min(max(variance * surprise, -LONGEST_STEP), LONGEST_STEP)
-    return min(max(log_nu + step, math.log(LEAST_NU)), math.log(LARGEST_NU)), variance
-
-
-@numba.njit(cache=True, error_model="numpy")
 def _update(
     matches: Matches, skills: Floats, pool: Floats, expected: Expected, k: float, slope_without: float, home: float
 ) -> None:
@@ -197,9 +182,9 @@ def _update(
                 pull[q] += times * sway[i] * (1.0 - result - score)
                 told[q] += times * sway[i] * sway[i] * varies
 
-        pool[LOG_NU], pool[LOG_NU_VARIANCE] = _more_of_nu(
-            pool[LOG_NU], pool[LOG_NU_VARIANCE], weight * surprise, weight * information
-        )
+        pool[LOG_NU_VARIANCE] = narrowed(pool[LOG_NU_VARIANCE], FORGOTTEN, weight * information)
+        step = pool[LOG_NU_VARIANCE] * (weight * surprise)
+        pool[LOG_NU] = climbed(pool[LOG_NU], step, math.log(LEAST_NU), math.log(LARGEST_NU))
         for i in range(sides):
             low, high = player_start[first + i], player_start[first + i + 1]
             for slot in range(low, high):

@@ -1,11 +1,6 @@
 """What `kalman` learns for a whole pool: each number takes a step up the likelihood of every result.
 
-The step is as long as what is known of the number allows: recursive maximum likelihood, with a little forgotten at
-every match so that a pool that changes is followed. All of it lives in the pool's row, a value and its variance each.
-
-References
-----------
-L. Ljung, T. Soderstrom, Theory and Practice of Recursive Identification, 1983.
+How long it is, see `service.ratings.climb`. All of it lives in the pool's row, a value and its variance each.
 """
 
 from __future__ import annotations
@@ -16,6 +11,7 @@ from typing import Final
 import numba
 
 from service.columns import Floats
+from service.ratings.climb import climbed, narrowed
 from service.ratings.normal import cdf, density
 
 SPREAD: Final = 0
@@ -30,7 +26,6 @@ MARGIN_SCALE: Final = 11
 MARGIN_TAILS: Final = 12
 
 FIRST_VARIANCE: Final = 0.25
-LONGEST_STEP: Final = 0.1
 SKILL_FORGOTTEN: Final = 1e-5
 ZONE_FORGOTTEN: Final = 1e-7
 EFFECT_FORGOTTEN: Final = 1e-6
@@ -65,9 +60,8 @@ LEAST_CHANCE: Final = 1e-15
 @numba.njit(cache=True)
 def step(pool: Floats, at: int, score: float, information: float, forgotten: float, least: float, most: float) -> None:
     """Move a learned number by the slope of a result's log-likelihood in it, given what the result tells of it."""
-    variance = 1.0 / (1.0 / (pool[at + 1] + forgotten) + information)
-    pool[at] = min(max(pool[at] + min(max(variance * score, -LONGEST_STEP), LONGEST_STEP), least), most)
-    pool[at + 1] = variance
+    pool[at + 1] = narrowed(pool[at + 1], forgotten, information)
+    pool[at] = climbed(pool[at], pool[at + 1] * score, least, most)
 
 
 @numba.njit(cache=True)
