@@ -128,7 +128,7 @@ def _title(kind: type) -> str:
 
 
 def parameters_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """JSON Schema of parameters: bounds and defaults by the fields of the system or policy, words by its docstring.
+    """JSON Schema of parameters: bounds and defaults by the fields of the system or policy, words by docstrings.
 
     Examples
     --------
@@ -136,8 +136,11 @@ def parameters_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
     'The step: points that a sure loser gains by a win.'
     """
     (_,), components = msgspec.json.schema_components((kind,))
-    section = (inspect.getdoc(kind) or "").partition("Parameters\n----------\n")[2].partition("\n\n")[0]
-    said = {found[1]: " ".join(found[2].split()) for found in _parameter.finditer(section)}
+    said: dict[str, str] = {}
+    # What systems have in common a base describes; whoever says it anew means it otherwise.
+    for base in reversed(kind.__mro__):
+        section = inspect.cleandoc(base.__doc__ or "").partition("Parameters\n----------\n")[2].partition("\n\n")[0]
+        said |= {found[1]: " ".join(found[2].split()) for found in _parameter.finditer(section)}
     properties = {
         name: {"description": said[name], **schema} for name, schema in components[kind.__name__]["properties"].items()
     }

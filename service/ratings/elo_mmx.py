@@ -11,43 +11,23 @@ A. Ebtekar, P. Liu, Elo-MMR: a rating system for massive multiplayer competition
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Final
+from typing import ClassVar
 
 import numba
 import numpy as np
-from msgspec import Meta
 
 from service.columns import Floats, Matches
-from service.match import MOST_SIDES
-from service.ratings import Expected, Promise, RatingSystem, Shapes
+from service.ratings import Expected
 from service.ratings.canonical import sorted_sum
 from service.ratings.crowd import performances
+from service.ratings.elo_mmr import LEAST_WEIGHT, MU, VARIANCE, EloMMR
 from service.ratings.link import NORMAL, Link
 
-MU: Final = 0
-VARIANCE: Final = 1
 
-LEAST_WEIGHT: Final = 1e-9
-"""A contest of less weight has this one."""
-
-
-class EloMMX(RatingSystem, frozen=True, kw_only=True):
+class EloMMX(EloMMR, frozen=True, kw_only=True):
     """Elo-MMX for contests of players or teams, with ties, weights and days of rest.
 
-    Parameters
-    ----------
-    mu_noob : float
-        Rating of a newcomer.
-    sig_noob : float
-        Deviation of a newcomer.
-    weight_limit : float
-        What one more contest weighs against all before it, once there are many.
-    sig_limit : float
-        Deviation of a player with many contests.
-    drift_per_day : float
-        Variance that a day of rest adds.
-    home : float
-        Points that the side at home is stronger by.
+    Its parameters are those of `EloMMR`.
 
     Examples
     --------
@@ -57,21 +37,8 @@ class EloMMX(RatingSystem, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "elo_mmx"
     revision: ClassVar[int] = 1
-    shapes: ClassVar[Shapes] = Shapes(most_sides=MOST_SIDES)
-    promises: ClassVar[frozenset[Promise]] = frozenset(("neutral_tie", "monotone_place"))
     link: ClassVar[Link] = "normal"
     skill_columns: ClassVar[tuple[str, ...]] = ("mu", "variance")
-
-    mu_noob: Annotated[float, Meta(ge=-1e6, le=1e6)] = 1500.0
-    sig_noob: Annotated[float, Meta(ge=100, le=1000)] = 350.0
-    weight_limit: Annotated[float, Meta(gt=0, le=10)] = 0.2
-    sig_limit: Annotated[float, Meta(ge=10, le=500)] = 80.0
-    drift_per_day: Annotated[float, Meta(ge=0, le=10_000)] = 0.0
-    home: Annotated[float, Meta(ge=-10_000, le=10_000)] = 0.0
-
-    def newcomer(self) -> Floats:
-        """Row of a player before the first match."""
-        return np.array([self.mu_noob, self.sig_noob * self.sig_noob])
 
     def seeded(self, rating: Floats, deviation: Floats, pool: Floats) -> Floats:
         """Rows of players who come with a rating."""
@@ -83,10 +50,6 @@ class EloMMX(RatingSystem, frozen=True, kw_only=True):
             matches, rest, skills, expected.location, expected.variance,
             self.weight_limit, self.sig_limit * self.sig_limit, self.drift_per_day, self.home,
         )  # fmt: skip
-
-    def view(self, skills: Floats, pool: Floats, rest: Floats) -> tuple[Floats, Floats]:
-        """Rating, and the deviation grown by rest."""
-        return skills[:, MU].copy(), np.sqrt(skills[:, VARIANCE] + self.drift_per_day * rest)
 
 
 @numba.njit(cache=True)

@@ -1,4 +1,4 @@
-"""What the Weng-Lin systems share: how a match is met, how a full set of pairs is added up, how players learn.
+"""What the Weng-Lin systems share: parameters, how a match is met, what many opponents tell, how players learn.
 
 Weng and Lin sum over the opponents of a match as if each were a match of its own, so that the variance collapses where
 there are many. But all opponents look at one and the same performance. Of n equal looks that would each leave
@@ -17,33 +17,22 @@ V. Joshy, OpenSkill: a faster asymmetric multi-team, multiplayer rating system, 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, ClassVar, Final, NamedTuple
 
 import numba
 import numpy as np
 from msgspec import Meta
 
 from service.columns import Floats, Integers, Matches
-from service.ratings.canonical import sorted_sum, strongest_first
-from service.ratings.link import NORMAL, logistic
-from service.ratings.normal import above, between, density
+from service.ratings import Promise, RatingSystem, Shapes
+from service.ratings.canonical import sorted_sum
 
 RATING: Final = 0
 VARIANCE: Final = 1
 
 LEAST_TOLD: Final = 1e-12
 """Share of the variance that even a result that was certain takes away, so that no deviation stands still."""
-
-Mu = Annotated[float, Meta(ge=-1e6, le=1e6)]
-Sigma = Annotated[float, Meta(ge=0.1, le=1e4)]
-Beta = Annotated[float, Meta(ge=0.1, le=1e4)]
-Tau = Annotated[float, Meta(ge=0, le=1e3)]
-Drift = Annotated[float, Meta(ge=1e-4, le=1e3)]
-Kappa = Annotated[float, Meta(ge=1e-9, le=0.5)]
-Home = Annotated[float, Meta(ge=-1e4, le=1e4)]
-Margin = Annotated[float, Meta(ge=0, le=10)]
 
 OPENSKILL: Final[Mapping[str, float]] = {
     "mu": 25.0, "sigma": 25.0 / 3.0, "beta": 25.0 / 6.0, "tau": 25.0 / 300.0, "kappa": 1e-4, "drift": 1e-4,
@@ -73,18 +62,72 @@ class Terms(NamedTuple):
     margin: float
 
 
-def terms_of(*, sigma: float, beta: float, tau: float, drift: float, kappa: float, home: float, margin: float) -> Terms:
-    """Square what is only used squared."""
-    step = float(tau * tau)
-    return Terms(
-        float(beta * beta), step, float(drift * drift), sigma * sigma + step, kappa, float(home), float(margin)
+class WengLin(RatingSystem, frozen=True, kw_only=True):
+    """What the systems have in common; it has no name and is none itself.
+
+    Parameters
+    ----------
+    mu : float
+        Rating of a newcomer.
+    sigma : float
+        Deviation of a newcomer.
+    beta : float
+        Deviation of one performance from the skill behind it.
+    tau : float
+        Deviation that every match adds before it is rated, so that ratings never freeze.
+    drift : float
+        Deviation that a day of rest adds; n days add the square root of n times as much.
+    kappa : float
+        The least share of its variance that a match leaves to a skill.
+    home : float
+        Points that the side at home is stronger by.
+    margin : float
+        What a pair pulls is multiplied by ``1 + margin * log(1 + |gap of scores|)``; 0 ignores scores.
+    """
+
+    # The largest match, its pairs or all on one place, takes a tenth of a second or two.
+    shapes: ClassVar[Shapes] = Shapes(most_sides=5_000)
+    promises: ClassVar[frozenset[Promise]] = frozenset(
+        ("neutral_tie", "monotone_place", "monotone_margin", "rest_grows")
     )
+    presets: ClassVar[Mapping[str, Mapping[str, float]]] = {"openskill": OPENSKILL}
+    skill_columns: ClassVar[tuple[str, ...]] = ("rating", "variance")
 
+    mu: Annotated[float, Meta(ge=-1e6, le=1e6)] = 25.0
+    sigma: Annotated[float, Meta(ge=0.1, le=1e4)] = 25.0 / 3.0
+    beta: Annotated[float, Meta(ge=0.1, le=1e4)] = 25.0 / 6.0
+    tau: Annotated[float, Meta(ge=0, le=1e3)] = 25.0 / 300.0
+    drift: Annotated[float, Meta(ge=1e-4, le=1e3)] = 0.05
+    kappa: Annotated[float, Meta(ge=1e-9, le=0.5)] = 1e-4
+    home: Annotated[float, Meta(ge=-10_000, le=10_000)] = 0.0
+    margin: Annotated[float, Meta(ge=0, le=10)] = 0.0
 
-def deviations(skills: Floats, rest: Floats, terms: Terms) -> Floats:
-    """Deviations as they are read after days of rest: they drift, but never past a newcomer's first match."""
-    found: Floats = np.sqrt(np.minimum(skills[:, VARIANCE] + rest * terms.drift, terms.most))
-    return found
+    def newcomer(self) -> Floats:
+        """Row of a player before the first match: rating and variance at the start."""
+        return np.array([self.mu, self.sigma * self.sigma])
+
+    def seeded(self, rating: Floats, deviation: Floats, pool: Floats) -> Floats:
+        """Rows of players who come with a rating; a deviation counts up to a newcomer's."""
+        return np.column_stack((rating, np.minimum(deviation, self.sigma) ** 2))
+
+    def view(self, skills: Floats, pool: Floats, rest: Floats) -> tuple[Floats, Floats]:
+        """Rating, and the deviation grown by rest, but never past that of a newcomer's first match."""
+        terms = self.terms()
+        grown = np.minimum(skills[:, VARIANCE] + rest * terms.drift, terms.most)
+        return skills[:, RATING].copy(), np.sqrt(grown)
+
+    def terms(self) -> Terms:
+        """Square what is only used squared."""
+        step = float(self.tau * self.tau)
+        return Terms(
+            noise=float(self.beta * self.beta),
+            step=step,
+            drift=float(self.drift * self.drift),
+            most=self.sigma * self.sigma + step,
+            kappa=self.kappa,
+            home=float(self.home),
+            margin=float(self.margin),
+        )
 
 
 @numba.njit(cache=True)
@@ -154,105 +197,3 @@ def learn(
         row[RATING] += weight * variance * pull / (1.0 - share + weight * share)
         share = max(variance * told, LEAST_TOLD)
         row[VARIANCE] = variance * max((1.0 - share) / (1.0 - share + weight * share), kappa)
-
-
-@numba.njit(cache=True)
-def compare(link: int, x: float, zone: float, ranked: int) -> tuple[float, float, float]:
-    """What a pair's result says of a gap expected at ``x``, in its own deviations.
-
-    Parameters
-    ----------
-    ranked : int
-        Below 0 if the first was before the other, above 0 if behind it, 0 for a tie.
-
-    Returns
-    -------
-    move, heard, told : float
-        The slope of its log-likelihood; the information that was to be expected; what it held.
-    """
-    if link == NORMAL:
-        # Were there no ties, density(x)^2 / (cdf(x) cdf(-x)), and nothing divided by the smaller chance.
-        slope, upset = density(x), above(-abs(x))[0]
-        heard = slope * upset / (1.0 - slope / upset)
-        if ranked == 0:
-            move, told = between(-zone - x, zone - x)
-        elif ranked < 0:
-            move, told = above(x - zone)
-        else:
-            move, told = above(-x - zone)
-            move = -move
-        return move, heard, told
-    win, loss = logistic(x), logistic(-x)
-    move = 0.5 * (loss - win) if ranked == 0 else loss if ranked < 0 else -win
-    return move, win * loss, win * loss
-
-
-@numba.njit(cache=True)
-def _sum_pairs(
-    link: int, location: Floats, variance: Floats, spread: Floats, rank: Integers, score: Floats, margin: float,
-    epsilon: float, sums: Floats,
-) -> None:  # fmt: skip
-    """Sum over all pairs of a match, for each side, what they pull, were to tell and tell; float64[3, sides]."""
-    sides = len(location)
-    sums[:, :sides] = 0.0
-    order = strongest_first(location, rank, spread.reshape((1, sides)))
-    for first in range(sides - 1):
-        i = order[first]
-        for second in range(first + 1, sides):
-            q = order[second]
-            both = variance[i] + variance[q]
-            c = math.sqrt(both)
-            move, heard, told = compare(link, (location[i] - location[q]) / c, epsilon / c, rank[i] - rank[q])
-            gap = score[i] - score[q]
-            if margin > 0.0 and not math.isnan(gap):
-                move *= 1.0 + margin * math.log1p(abs(gap))
-            sums[0, i] += move / c
-            sums[0, q] -= move / c
-            sums[1, i] += heard / both
-            sums[1, q] += heard / both
-            # The paper's gamma, sqrt(spread) / c: the surer a side is, the less it is told.
-            sums[2, i] += math.sqrt(spread[i]) / c * told / both
-            sums[2, q] += math.sqrt(spread[q]) / c * told / both
-
-
-@numba.njit(cache=True)
-def rate_pairs(
-    link: int,
-    matches: Matches,
-    rest: Floats,
-    skills: Floats,
-    terms: Terms,
-    epsilon: float,
-    location: Floats,
-    variance: Floats,
-    zone: Floats,
-) -> None:
-    """Rate matches as full sets of pairs, in place: Thurstone-Mosteller by the normal link, else Bradley-Terry.
-
-    Parameters
-    ----------
-    epsilon : float
-        Gap of performances below which two sides tie, in points; 0 where the model has none.
-    """
-    rating, before, spread = np.empty(len(rest)), np.empty(len(rest)), np.empty(len(location))
-    sums = np.empty((3, np.diff(matches.side_start).max()))
-    # A logistic of slope 1 / c is the gap of two Gumbel performances, each of which tells half of what a normal does.
-    noise = terms.noise if link == NORMAL else 2.0 * terms.noise
-    for match in range(len(matches.at)):
-        first, end = matches.side_start[match], matches.side_start[match + 1]
-        meet(match, matches, rest, skills, terms, rating, before, location, variance, spread)
-        if end - first == 2 and epsilon > 0.0:
-            zone[match] = epsilon / math.sqrt(variance[first] + variance[first + 1])
-        _sum_pairs(
-            link, location[first:end], variance[first:end], spread[first:end], matches.rank[first:end],
-            matches.score[first:end], terms.margin, epsilon, sums,
-        )  # fmt: skip
-        for side in range(first, end):
-            low, high = matches.player_start[side], matches.player_start[side + 1]
-            pull, heard, told = sums[0, side - first], sums[1, side - first], sums[2, side - first]
-            seen, sides = spread[side] + noise, end - first
-            once = crowding(heard, seen, sides)
-            learn(
-                skills, matches.player[low:high], before[low:high], matches.weight[match],
-                pull / once, heard / once, told / crowding(told, seen, sides), terms.kappa,
-            )  # fmt: skip
