@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from service.columns import lay_out
 from service.match import Match, Side
 from service.problems import Problem
 from service.ratings import create, unexpected
 from service.ratings.glicko import Glicko
 from tests.property.scenes import laid
+from tests.unit.one_match import rows_after
 
 PERIOD = 1 / Glicko().periods_per_day
 Q = math.log(10) / 400
@@ -33,16 +33,9 @@ def after(
     at_home: int | None = None,
     **given: Any,
 ) -> list[Player]:
-    """Everybody's row after one match, all of them having rested as long."""
-    system = create("glicko", given)
-    skills = np.array([player for side in sides for player in side], np.float64)
-    names = iter(range(len(skills)))
-    named = tuple(
-        Side(tuple(str(next(names)) for _ in side), rank=rank) for side, rank in zip(sides, ranks, strict=True)
-    )
-    columns = lay_out([Match("1", "pool", 0, named, weight=weight, home=at_home)], range(len(skills)))
-    system.update(columns, np.full(len(skills), rest), skills, system.opening(), unexpected(columns))
-    return [Player(*row) for row in skills.tolist()]
+    """Everybody after one match, all of them having rested as long."""
+    rows = rows_after(create("glicko", given), sides, ranks, rest=rest, weight=weight, at_home=at_home)
+    return [Player(*row) for row in rows]
 
 
 def g(deviation: float) -> float:

@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from service.columns import lay_out
 from service.match import Match, Side
 from service.problems import Problem
 from service.rate import empty, rate
@@ -18,6 +17,7 @@ from service.ratings.glicko2 import SCALE, Glicko2
 from tests import oracle_glicko2, oracle_match
 from tests.oracle_ratings import Scores, unscored
 from tests.property.scenes import bits, laid, random_matches
+from tests.unit.one_match import rows_after
 
 PERIOD = 1 / Glicko2().periods_per_day
 MOST_VOLATILITY = 0.3
@@ -39,16 +39,9 @@ def after(
     at_home: int | None = None,
     **given: Any,
 ) -> list[Player]:
-    """Everybody's row after one match, all of them having rested as long."""
-    system = create("glicko2", given)
-    skills = np.array([player for side in sides for player in side])
-    names = iter(range(len(skills)))
-    named = tuple(
-        Side(tuple(str(next(names)) for _ in side), rank=rank) for side, rank in zip(sides, ranks, strict=True)
-    )
-    columns = lay_out([Match("1", "pool", 0, named, weight=weight, home=at_home)], range(len(skills)))
-    system.update(columns, np.full(len(skills), rest), skills, system.opening(), unexpected(columns))
-    return [Player(*row) for row in skills.tolist()]
+    """Everybody after one match, all of them having rested as long."""
+    rows = rows_after(create("glicko2", given), sides, ranks, rest=rest, weight=weight, at_home=at_home)
+    return [Player(*row) for row in rows]
 
 
 def after_period(player: Player, beaten_by: Sequence[Player], beat: Sequence[Player], **given: Any) -> Player:

@@ -16,6 +16,7 @@ from service.problems import Problem
 from service.rate import empty, rate
 from service.ratings import create, unexpected
 from service.ratings.normal import cdf
+from tests.unit.one_match import rows_after
 
 BT, TM, PL = "weng_lin_bt", "weng_lin_tm", "weng_lin_pl"
 LIBRARY = {BT: BradleyTerryFull, TM: ThurstoneMostellerFull, PL: PlackettLuce}
@@ -43,20 +44,10 @@ def after(
     **parameters: float,
 ) -> list[list[Player]]:
     """Everybody after one match, all of them having rested as long; with ``scored`` the places are points."""
-    system = create(name, parameters)
-    skills = np.array([(player.rating, player.deviation**2) for side in sides for player in side], float)
-    rows = iter(range(len(skills)))
-    match = Match(
-        "1", "pool", 0,
-        tuple(
-            Side(tuple(str(next(rows)) for _ in side), **({"score": place} if scored else {"rank": int(place)}))
-            for side, place in zip(sides, places, strict=True)
-        ),
-        weight=weight, home=at_home,
-    )  # fmt: skip
-    columns = lay_out([match], range(len(skills)))
-    system.update(columns, np.full(len(skills), rest), skills, system.opening(), unexpected(columns))
-    found = iter(skills.tolist())
+    rows = [[(player.rating, player.deviation**2) for player in side] for side in sides]
+    found = iter(
+        rows_after(create(name, parameters), rows, places, scored=scored, rest=rest, weight=weight, at_home=at_home)
+    )
     return [[Player(rating, math.sqrt(variance)) for rating, variance in (next(found) for _ in side)] for side in sides]
 
 
