@@ -13,9 +13,10 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from consumers.assignment import Assignment
-from consumers.dead_letters import Bounds, DeadLetters
+from consumers.dead_letters import DeadLetters
 from consumers.health import Health
 from consumers.surroundings import Surroundings
+from consumers.tally import Bounds
 from consumers.watch import Unusable, Watch
 from service.broker import Group, describe_group
 from service.log import LogUnavailable, producer

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 
 from aiokafka.structs import ConsumerRecord
 
-from consumers.dead_letters import Tally
 from consumers.partition import Batch, Partition
 from consumers.surroundings import Surroundings
 from consumers.takeover import Undecided
+from consumers.tally import Tally
 from service.metrics import BATCH_RECORDS, BATCH_SECONDS, READABLE_SECONDS, RECORDS, REFUSALS
 from service.store.apply import Applied, Change, Moved, Refused, apply
 from service.store.partition import read_fields

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
 
-from consumers.dead_letters import Bounds, DeadLetters
+from consumers.dead_letters import DeadLetters
 from consumers.health import Health
+from consumers.tally import Bounds
 from consumers.watch import Watch
 from service.pools import Pools
 from service.store.connection import Store

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from consumers.assignment import REVOKE_S, Assignment
-from consumers.dead_letters import Bounds, DeadLetters
+from consumers.dead_letters import DeadLetters
 from consumers.health import Health
 from consumers.surroundings import Surroundings
+from consumers.tally import Bounds
 from consumers.watch import Watch
 from service.pools import Pools
 from service.settings import Settings

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from consumers.dead_letters import RECENT, Bounds, Tally
+from consumers.tally import RECENT, Bounds, Tally
 from service.api.dead_letters import DeadLetter, decode_order, encode_order
 from service.dead_letters import Found, Letter, digest_of, pool_of, read_letter
 from service.problems import Problem
