@@ -134,6 +134,10 @@ def parameters_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
     --------
     >>> parameters_schema(systems()["elo"])["properties"]["k"]["description"]
     'The step: points that a sure loser gains by a win.'
+    >>> for name in ("weng_lin_bt", "weng_lin_pl"):
+    ...     print(parameters_schema(systems()[name])["properties"]["margin"]["description"][:26])
+    What a pair pulls is multi
+    What two sides learn of th
     """
     (_,), components = msgspec.json.schema_components((kind,))
     said: dict[str, str] = {}
