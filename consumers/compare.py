@@ -20,7 +20,7 @@ from service.ratings import RatingSystem
 from service.store.connection import Store
 from service.store.generations import Decided, Values, read_decided, read_values, scan
 from service.store.partition import Loaded, load
-from service.store.rows import SEEN, Seen, Totals
+from service.store.rows import SEEN, PairTotals, Seen, Totals
 
 NAMED: Final = 20
 """Differences that are told one by one; the rest are counted."""
@@ -28,9 +28,12 @@ NAMED: Final = 20
 SHOWN: Final = 200
 """Characters of a value that are shown."""
 
-_TOTALS_BYTES: Final = len(Totals().pack())
+_COUNTED: Final[dict[str, type[Totals] | type[PairTotals]]] = {"totals": Totals, "arenas": PairTotals}
 
-Kind = Literal["state", "fingerprints", "pools", "totals", "learned", "rows", "board", "seen"]
+Kind = Literal[
+    "state", "fingerprints", "pools", "totals", "learned", "arenas",
+    "rows", "board", "numbers", "pairs", "paired", "seen",
+]  # fmt: skip
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -39,7 +42,8 @@ class Difference(msgspec.Struct, frozen=True):
     Attributes
     ----------
     kind : str
-        Of value: ``state``, ``fingerprints``, ``pools``, ``totals``, ``learned``, ``seen``, ``rows``, ``board``.
+        Of value: ``state``, ``fingerprints``, ``pools``, ``totals``, ``learned``, ``arenas``, ``rows``, ``board``,
+        ``numbers``, ``pairs``, ``paired``, ``seen``.
     pool, system, player, field : str
         Where it stands; empty where that says nothing.
     expected, stored : str
@@ -124,13 +128,19 @@ class Comparison:
         await self._compare("pools", keys.pools, "zset")
         await self._compare("totals", keys.totals, "hash")
         await self._compare("learned", keys.learned, "hash")
+        await self._compare("arenas", keys.arenas, "hash")
         after = ""
         while pools := self._expected.names(keys.totals, after):
             after = pools[-1]
             for pool in pools:
-                for system in self._pools.configured(pool).systems:
+                configured = self._pools.configured(pool)
+                for system in configured.systems:
                     await self._compare("rows", keys.rows(pool, system.name), "hash", pool, system)
                     await self._compare("board", keys.board(pool, system.name), "zset", pool, system)
+                if configured.pairs:
+                    await self._compare("numbers", keys.numbers(pool), "hash", pool)
+                    await self._compare("pairs", keys.pairs(pool), "hash", pool)
+                    await self._compare("paired", keys.paired(pool), "zset", pool)
         whole = await load(self._store, keys)
         await self._come_to(whole.keys.generation, whole.position)
         self._compare_seen(whole)
@@ -222,11 +232,11 @@ class Comparison:
         found.different[what] = found.different.get(what, 0) + 1
         if len(found.differences) == NAMED:
             return
-        player, field = ("", name) if system is None else (name, "")
+        player, field = (name, "") if what in {"rows", "board", "numbers"} else ("", name)
         if what in {"fingerprints", "learned"}:
             pool, _, field = name.rpartition("/")
             system = next((one for one in self._pools.configured(pool).systems if one.name == field), None)
-        elif what == "totals":
+        elif what in {"totals", "arenas"}:
             pool, field = name, ""
         texts = _columns(what, system, wanted), _columns(what, system, stored)
         column = next((one for one in {**texts[0], **texts[1]} if texts[0].get(one) != texts[1].get(one)), "")
@@ -247,8 +257,12 @@ def _columns(what: str, system: RatingSystem | None, value: bytes | None) -> dic
     """Read a value for eyes: by column where it has any."""
     if value is None:
         return {}
-    if what == "totals" and len(value) == _TOTALS_BYTES:
-        return dict(zip(Totals._fields, map(str, Totals.unpack(value)), strict=True))
+    counted = _COUNTED.get(what)
+    if counted is not None and len(value) == len(counted().pack()):
+        return dict(zip(counted._fields, map(str, counted.unpack(value)), strict=True))
+    if what in {"pairs", "paired"} and len(value) % 8 == 0:
+        # Told together: the field is the pair.
+        return {"": ", ".join(map(repr, struct.unpack(f"<{len(value) // 8}d", value)))}
     names = {"rows": list(TALLY_COLUMNS), "board": ["value"], "learned": list[str]()}.get(what)
     if names is None or system is None or len(value) % 8:
         return {"": value.decode(errors="replace")[:SHOWN]}

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from consumers.pairs import PairMemory
 from service.columns import Integers, lay_out
 from service.match import Match
 from service.pools import Pool
@@ -18,6 +19,9 @@ from service.store.connection import Argument
 from service.store.layout import Keys
 from service.store.rows import Totals, pack_learned, pack_rows, unpack_learned, unpack_rows
 from service.store.streams import Move, Receipt
+
+POOL_ROWS: Final = 32
+"""What a pool itself takes in memory, counted as players."""
 
 KEY_BYTES: Final = 384
 """A key without the pool's name: tag, generation, kind, system."""
@@ -41,22 +45,43 @@ class PoolMemory:
         self.totals: Totals | None = None
         self._matches = 0
         self._last_at: int | None = None
+        self.pairs = PairMemory(pool.name) if pool.pairs else None
         self.loaded = 0
         """Rows that were read; those after it are names that are new to this memory."""
-        # Of each system: the row, the board's value as text, the name with both; then the name among those touched.
-        self.row_bytes = 8 + sum(8 * (len(TALLY_COLUMNS) + len(one.skill_columns)) + 24 for one in pool.systems)
+        # Of each system: the row, the board's value as text, the name with both; then the name among those touched, and
+        # where it gets a number.
+        self.row_bytes = 16 + sum(8 * (len(TALLY_COLUMNS) + len(one.skill_columns)) + 24 for one in pool.systems)
         """The most that a player adds to a script call beside the name."""
-        self.names_written = 2 * len(pool.systems) + 1
+        self.names_written = 2 * len(pool.systems) + 1 + pool.pairs
         """How often the name is written."""
         self.fingerprints = pool.fingerprints()
         learned = sum(8 * (len(system.pool_columns) + SCORE_COLUMNS) for system in pool.systems)
         prints = sum(map(len, self.fingerprints.values()))
-        keys, fields = 3 + 2 * len(pool.systems), 2 + 4 * len(pool.systems)
+        keys, fields = 3 + 2 * len(pool.systems) + 4 * pool.pairs, 2 + 4 * len(pool.systems) + 4 * pool.pairs
         self.pool_bytes = learned + keys * KEY_BYTES + fields * (len(pool.name) + 64) + prints
         """The most that the pool itself adds: its keys, totals, what is learned, fingerprints."""
 
-    def rows(self, accepted: Sequence[Match | Seed]) -> list[int]:
-        """Rows of all players, record by record in the order in which they are named; new ones for new names."""
+    @property
+    def size(self) -> int:
+        """What it takes in memory, counted as players."""
+        return POOL_ROWS + len(self.names) + (0 if self.pairs is None else len(self.pairs))
+
+    def begin(self, accepted: Sequence[Match | Seed], positions: Sequence[int]) -> list[int]:
+        """Turn to a batch.
+
+        Parameters
+        ----------
+        accepted : sequence of Match or Seed
+        positions : sequence of int
+            The position after each.
+
+        Returns
+        -------
+        list of int
+            Rows of all players, record by record in the order in which they are named; new ones for new names.
+        """
+        if self.pairs is not None:
+            self.pairs.begin(accepted, positions)
         row_of = self.row_of
         names = [name for record in accepted for name in names_of(record)]
         rows: list[int | None] = list(map(row_of.get, names))
@@ -72,21 +97,24 @@ class PoolMemory:
 
     def fill(self, values: Sequence[Sequence[bytes | None]]) -> None:
         """Take in what was read for `wanted`."""
-        for index, system in enumerate(self.pool.systems):
+        given, new = iter(values), self.names[self.loaded :]
+        for index, system in enumerate(self.pool.systems if new else ()):
             table = self.tables[index] = enlarged(system, self.tables[index], len(self.names))
-            tallies, skills = unpack_rows(values[index], system)
+            tallies, skills = unpack_rows(next(given), system)
             end = self.loaded + len(tallies)
             table.tallies[self.loaded : end], table.skills[self.loaded : end] = tallies, skills
         if self.totals is None:
-            (totals,), learned = values[-2], values[-1]
+            (totals,), learned = next(given), next(given)
             self.totals = Totals() if totals is None else Totals.unpack(totals)
             for index, system in enumerate(self.pool.systems):
                 pool, scores = unpack_learned(learned[index], system)
                 self.tables[index] = self.tables[index]._replace(pool=pool, scores=scores)
+        if self.pairs is not None:
+            self.pairs.fill(new, given)
         self.loaded = len(self.names)
 
     def wanted(self, keys: Keys) -> list[tuple[str, Sequence[str]]]:
-        """What must be read before the pool can be rated; empty if nothing."""
+        """What must be read before the pool can be rated; empty if nothing. What was read may say what else is."""
         name, systems = self.pool.name, self.pool.systems
         new = self.names[self.loaded :]
         wanted: list[tuple[str, Sequence[str]]] = (
@@ -95,7 +123,7 @@ class PoolMemory:
         if self.totals is None:
             wanted.append((keys.totals, [name]))
             wanted.append((keys.learned, [f"{name}/{system.name}" for system in systems]))
-        return wanted
+        return wanted if self.pairs is None else wanted + self.pairs.wanted(keys, new)
 
     def rate(
         self, accepted: Sequence[Match | Seed], rows: Sequence[int], watched: Mapping[int, int]
@@ -106,7 +134,7 @@ class PoolMemory:
         ----------
         accepted : sequence of Match or Seed
         rows : sequence of int
-            What `rows` gave for them.
+            What `begin` gave for them.
         watched : mapping
             Index of each record of which a receipt is wanted, to the position that has it in.
 
@@ -114,6 +142,8 @@ class PoolMemory:
         -------
         list of (position, Receipt)
         """
+        if self.pairs is not None:
+            self.pairs.count()
         receipts = []
         start = 0
         for piece, position in _pieces(accepted, watched):
@@ -192,7 +222,7 @@ class PoolMemory:
         assert self.totals is not None, "counted before it is written"
         sections.append(Section(keys.totals, "HSET", (pool.name, self.totals.pack())))
         sections.append(Section(keys.learned, "HSET", learned))
-        return sections
+        return sections if self.pairs is None else sections + self.pairs.sections(keys)
 
 
 def _pieces(

@@ -13,10 +13,12 @@ import numpy as np
 
 from consumers.judge import Judge, Record, Verdicts, anchor_of
 from consumers.memory import PoolMemory, names_of
+from consumers.pairs import PAIR_BYTES
 from consumers.seen import BLOCK, SeenIds
 from consumers.skips import Skipped, Skips
 from service.fields import NAME_BYTES
 from service.match import Match
+from service.pairs import pairs_in
 from service.pools import DROPPED, SEEN_WINDOW
 from service.problems import Problem
 from service.seed import Seed
@@ -34,19 +36,16 @@ from service.store.streams import (
 )
 
 BATCH_ROWS: Final = 2_000
-"""Rows that a batch may touch; a single match of more players is the only exception."""
+"""Rows and pairs that a batch may touch; a single match of more is the only exception."""
 
 BATCH_BYTES: Final = 1 << 20
 """Bytes that a batch may add up to, counted with the longest names."""
 
 MEMORY_PLAYERS: Final = 250_000
-"""Players of a partition that are kept in memory."""
+"""Players and pairs of a partition that are kept in memory."""
 
 RECEIPT_BYTES: Final = 256
 """The most that one player adds to a receipt beside the name."""
-
-POOL_ROWS: Final = 32
-"""What a pool itself takes in memory, counted as players."""
 
 
 @dataclass(slots=True)
@@ -67,8 +66,8 @@ class Batch:
         Of records that asked for one and are not applied, by the position that has them in.
     duplicates : int
         How many of its records repeat an id.
-    accepted_of, rows, revisions, watched : dict
-        By pool: its matches and seeds, the rows of their players, the offset after the last of them, and which of them
+    accepted_of, positions, rows, watched : dict
+        By pool: its matches and seeds, the offset after each of them, the rows of their players, and which of them
         asked for a receipt, by their index.
     """
 
@@ -80,8 +79,8 @@ class Batch:
     duplicates: int = 0
     receipts: list[tuple[int, Receipt]] = field(default_factory=list)
     accepted_of: dict[str, list[Match | Seed]] = field(default_factory=dict)
+    positions: dict[str, list[int]] = field(default_factory=dict)
     rows: dict[str, list[int]] = field(default_factory=dict)
-    revisions: dict[str, int] = field(default_factory=dict)
     watched: dict[str, dict[int, int]] = field(default_factory=dict)
 
     @property
@@ -122,7 +121,7 @@ class Partition:
     @property
     def full(self) -> bool:
         """Whether the memory is past its bound and should be cleared."""
-        return sum(POOL_ROWS + len(pool.names) for pool in self._pools.values()) > MEMORY_PLAYERS
+        return sum(pool.size for pool in self._pools.values()) > MEMORY_PLAYERS
 
     def clear(self) -> None:
         """Forget all rows; only while no batch is unacknowledged, for they are read again from Redis."""
@@ -151,7 +150,7 @@ class Partition:
             # The match that did not fit any more may have been the first of its pool.
             self._in_batch = [self._pools[name] for name, accepted in batch.accepted_of.items() if accepted]
             for name, accepted in batch.accepted_of.items():
-                batch.rows[name] = self._pools[name].rows(accepted)
+                batch.rows[name] = self._pools[name].begin(accepted, batch.positions.get(name, ()))
             if taken < len(records):
                 batch.end = records[taken].offset
             batch.records = records[done:taken]
@@ -195,8 +194,9 @@ class Partition:
                     room_bytes -= memory.pool_bytes
             # The names, quotation marks escaped, are part of the record.
             names = min(2 * NAME_BYTES * players, len(record.value or b""))
-            room_rows -= players
-            room_bytes -= memory.row_bytes * players + memory.names_written * names
+            pairs = 0 if memory.pairs is None else pairs_in(found)
+            room_rows -= players + pairs
+            room_bytes -= memory.row_bytes * players + memory.names_written * names + PAIR_BYTES * pairs
             if wanted:
                 room_bytes -= RECEIPT_BYTES * players + names
             if (room_rows < 0 or room_bytes < 0) and index > done:
@@ -204,11 +204,11 @@ class Partition:
             if wanted:
                 batch.watched.setdefault(pool, {})[len(accepted)] = record.offset + 1
             accepted.append(found)
-            batch.revisions[pool] = record.offset + 1
+            batch.positions.setdefault(pool, []).append(record.offset + 1)
         return last
 
     def wanted(self) -> list[tuple[str, Sequence[str]]]:
-        """What must be read before the batch that was just cut can be rated."""
+        """What must be read before the batch that was just cut can be rated; once it is filled in, ask again."""
         return [key for pool in self._in_batch for key in pool.wanted(self.keys)]
 
     def fill(self, fields: Fields) -> None:
@@ -230,7 +230,7 @@ class Partition:
             memory, rows = self._pools[name], batch.rows[name]
             receipts += memory.rate(accepted, rows, batch.watched.get(name, {}))
             fingerprints |= memory.fingerprints
-            if memory.count(batch.revisions[name]):
+            if memory.count(batch.positions[name][-1]):
                 sections.append(Section(self.keys.pools, "ZADD", ("0", name)))
             unique = np.unique(rows)
             touched[name] = [memory.names[row] for row in unique.tolist()]

@@ -108,7 +108,7 @@ class Pipeline:
         around, partition = self._around, self._partition
         if passed := self._tally.count(batch.records, {record.offset for record, _ in batch.letters}):
             raise Undecided(passed)
-        if wanted := partition.wanted():
+        while wanted := partition.wanted():
             # Before or after the unacknowledged batch; which of the two, Redis decides while we wait.
             expected = {self._stored, self._stored if self._pending is None else batch.start}
             fields = await read_fields(around.store, partition.keys, wanted)

@@ -223,7 +223,7 @@ class Replay:
             batch = next(batches, None)
             if batch is None:
                 return
-            if wanted := partition.wanted():
+            while wanted := partition.wanted():
                 partition.fill(await self._keeper.read(wanted))
             change = partition.rate(batch)
             await self._keeper.write(change, batch)

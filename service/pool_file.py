@@ -48,6 +48,7 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provisional: _Provisional = _Provisional()
     most_sides: Annotated[int, Meta(ge=2, le=MOST_SIDES)] = MOST_SIDES
     most_players: Annotated[int, Meta(ge=1, le=MOST_ON_A_SIDE)] = MOST_ON_A_SIDE
+    pairs: bool | None = None
 
 
 class _Wrong(Exception):
@@ -163,6 +164,7 @@ def _section(pattern: str, given: Any, before: Sequence[Pool]) -> Pool:
         provisional=Provisional(base.provisional.matches if matches is None else matches, deviation),
         most_sides=section.most_sides,
         most_players=section.most_players,
+        pairs=base.pairs if section.pairs is None else section.pairs,
     )
 
 

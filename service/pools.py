@@ -69,6 +69,8 @@ class Pool:
         Whose rating is provisional.
     most_sides, most_players : int
         Sides of a match and players of a side, at most.
+    pairs : bool
+        Whether it is counted who was before whom how often: `service.pairs`.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Pool:
     provisional: Provisional
     most_sides: int = MOST_SIDES
     most_players: int = MOST_ON_A_SIDE
+    pairs: bool = False
 
     @property
     def live(self) -> RatingSystem:
@@ -124,6 +127,7 @@ class Pool:
             "deviations": self.deviations,
             "most_sides": self.most_sides,
             "most_players": self.most_players,
+            "pairs": self.pairs,
         }
         return msgspec.json.encode(decides).decode()
 
@@ -233,7 +237,7 @@ def _ladder(pattern: str) -> Pool:
 
 
 def _arena(pattern: str) -> Pool:
-    return Pool(pattern, "arena", pattern, (create("glicko2"),), 2.0, Provisional(matches=30))
+    return Pool(pattern, "arena", pattern, (create("glicko2"),), 2.0, Provisional(matches=30), pairs=True)
 
 
 PROFILES: Final = {"ladder": _ladder, "arena": _arena}

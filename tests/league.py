@@ -70,7 +70,7 @@ class Owner:
         end = self._position + len(records)
         for batch in self._partition.cut(self._position, records, end, 5_000):
             assert not batch.letters, batch.letters[0][1].detail
-            if wanted := self._partition.wanted():
+            while wanted := self._partition.wanted():
                 self._partition.fill(await read_fields(self._store, self._partition.keys, wanted))
             change = self._partition.rate(batch)
             assert await apply(self._store, self._partition.keys, change) == Applied()

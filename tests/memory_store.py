@@ -141,9 +141,8 @@ def new_partition(store: MemoryStore, pools: Pools = POOLS) -> Partition:
 
 def play(store: MemoryStore, partition: Partition, batch: Batch) -> Change:
     """Read what is missing and rate the batch; it is not applied yet."""
-    if wanted := partition.wanted():
+    while wanted := partition.wanted():
         partition.fill(store.read(wanted))
-    assert not partition.wanted()
     return partition.rate(batch)
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from tests import oracle_glicko2, oracle_ratings
 from tests.oracle_match import SLUG, Dead, Match, Seed, read
+from tests.oracle_pairs import Pairs
 from tests.oracle_ratings import Scores, unscored
 
 DAY_MS = 86_400_000
@@ -37,10 +38,14 @@ class Record(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """How a pool is rated: its systems, the live one first, and the board by ``rating - deviations * deviation``."""
+    """How a pool is rated: its systems, the live one first, and the board by ``rating - deviations * deviation``.
+
+    ``pairs`` says whether it is counted who was before whom.
+    """
 
     systems: tuple[str, ...]
     deviations: float
+    pairs: bool = False
 
 
 Configuration = Callable[[str], Rules]
@@ -49,7 +54,7 @@ Configuration = Callable[[str], Rules]
 def built_in(pool: str) -> Rules:
     """What is in force without a pools file."""
     if pool == "arena" or pool.startswith("arena."):
-        return Rules(("glicko2",), 2.0)
+        return Rules(("glicko2",), 2.0, pairs=True)
     return Rules(("elo",), 0.0)
 
 
@@ -73,6 +78,7 @@ class Pool:
 
     tables: dict[str, Table] = field(default_factory=dict)
     totals: tuple[int, int, int] = (0, 0, 0)
+    pairs: Pairs | None = None
 
     @property
     def live(self) -> Table:
@@ -291,7 +297,8 @@ SYSTEMS: dict[str, Any] = {"elo": oracle_ratings, "glicko2": oracle_glicko2}
 
 
 def _new_pool(rules: Rules) -> Pool:
-    return Pool({system: Table(learned=[0.0, 0.0] if system == "elo" else []) for system in rules.systems})
+    tables = {system: Table(learned=[0.0, 0.0] if system == "elo" else []) for system in rules.systems}
+    return Pool(tables, pairs=Pairs() if rules.pairs else None)
 
 
 def _names(found: Match | Seed) -> list[str]:
@@ -323,6 +330,8 @@ def _apply(pool: Pool, rules: Rules, found: Match | Seed, offset: int) -> None:
     if isinstance(found, Match):
         last_at = found.at if matches == 0 else max(last_at, found.at)
         matches += 1
+        if pool.pairs is not None:
+            pool.pairs.add(found, offset + 1)
     pool.totals = (matches, offset + 1, last_at)
 
 

@@ -12,6 +12,7 @@ from redis import Redis
 
 from service.store.layout import Keys
 from tests.oracle import WINDOW, Expected, Pool, Receipt, State, Table
+from tests.oracle_pairs import Pairs
 
 SHOWN = 8
 CHANGES_KEPT = 2_000
@@ -56,6 +57,11 @@ def stored(client: Redis, keys: Keys, window: int = WINDOW) -> State:
                 scores=floats[-SCORES:],
             )
             expected_keys |= {rows, board}
+        pool.pairs = _pairs(client, keys, name)
+        if pool.pairs is not None:
+            expected_keys |= {keys.arenas}
+            expected_keys |= {keys.numbers(name)} if pool.pairs.numbers else set()
+            expected_keys |= {keys.pairs(name), keys.paired(name)} if pool.pairs.counts else set()
     state.receipts = {position: _receipt(entry) for position, entry in _stream(client, keys.receipts)}
     if totals:
         expected_keys |= {keys.totals, keys.learned, keys.fingerprints, keys.pools, keys.seen, keys.changes}
@@ -69,6 +75,25 @@ def stored(client: Redis, keys: Keys, window: int = WINDOW) -> State:
     assert {field.rpartition("/")[0] for field in learned} == set(totals)
     _check_changes(_stream(client, keys.changes), state)
     return state
+
+
+def _pairs(client: Redis, keys: Keys, pool: str) -> Pairs | None:
+    packed = _hash(client, keys.arenas).get(pool)
+    if packed is None:
+        return None
+    players, left_out = struct.unpack("<qq", packed)
+    numbers = {name: int(number) for name, number in _hash(client, keys.numbers(pool)).items()}
+    names = sorted(numbers, key=lambda name: numbers[name])
+    assert [numbers[name] for name in names] == list(range(players))
+    positions = dict(_sorted_set(client, keys.paired(pool)))
+    pairs = Pairs({name: numbers[name] for name in names}, left_out)
+    for number, value in _hash(client, keys.pairs(pool)).items():
+        # The second of two is in as many pairs with those before it as its number says.
+        second = next(one for one in range(players) if int(number) < one * (one + 1) // 2)
+        first = int(number) - second * (second - 1) // 2
+        pairs.counts[names[first], names[second]] = [*_floats(value), positions.pop(number.encode())]
+    assert not positions
+    return pairs
 
 
 def _check_changes(entries: list[tuple[int, Any]], state: State) -> None:
@@ -145,6 +170,13 @@ def difference(expected: State, found: State) -> str:
         one, other = expected.pools[name], found.pools[name]
         if one.totals != other.totals:
             lines.append(f"{name} totals: expected {one.totals}, stand {other.totals}")
+        if (one.pairs is None) is not (other.pairs is None):
+            lines.append(f"{name} pairs: expected {one.pairs is not None}, stand {other.pairs is not None}")
+        elif one.pairs is not None and other.pairs is not None:
+            if one.pairs.left_out != other.pairs.left_out:
+                lines.append(f"{name} left out: expected {one.pairs.left_out}, stand {other.pairs.left_out}")
+            lines += _maps(f"{name} numbers", one.pairs.numbers, other.pairs.numbers)
+            lines += _maps(f"{name} pairs", one.pairs.counts, other.pairs.counts)
         lines += _maps(f"{name} systems", dict.fromkeys(one.tables), dict.fromkeys(other.tables))
         for system in sorted(one.tables.keys() & other.tables.keys()):
             lines += _tables(f"{name} {system}", one.tables[system], other.tables[system])

@@ -143,9 +143,12 @@ async def drop(store: Store, keys: Keys, live: str) -> bool:
     # The position first, for without it nobody builds on the rest; last the list of what there is.
     pieces = [[keys.state]]
     async for fields in scan(store, keys.fingerprints, "hash"):
-        names = (name.decode().rpartition("/") for name, _ in fields)
+        names = [name.decode().rpartition("/") for name, _ in fields]
         pieces.append([key(pool, system) for pool, _, system in names for key in (keys.rows, keys.board)])
-    pieces.append([keys.pools, keys.totals, keys.learned, keys.seen, keys.changes, keys.receipts, keys.fingerprints])
+        of_pairs = (keys.numbers, keys.pairs, keys.paired)
+        pieces.append([key(pool) for pool in {pool for pool, _, _ in names} for key in of_pairs])
+    of_all = [keys.pools, keys.totals, keys.learned, keys.arenas, keys.seen, keys.changes, keys.receipts]
+    pieces.append([*of_all, keys.fingerprints])
     return all([await store.run("drop_keys", (keys.live, *piece), (live,)) for piece in pieces if piece])
 
 

@@ -15,11 +15,15 @@ G/fingerprints       hash    ``pool/system`` -> what decides its numbers, as JSO
 G/pools              zset    names of the pools, all of score 0, for paging in order
 G/totals             hash    pool -> matches, revision, last match: `service.store.rows.Totals`
 G/learned            hash    ``pool/system`` -> the pool's row, then the prediction scores
+G/arenas             hash    pool that keeps pairs -> `service.store.rows.PairTotals`
 G/changes            stream  the last batches: which players of which pools each touched
 G/receipts           stream  the last records that asked for one: what became of them
 G/seen               hash    block -> ids of accepted matches: `service.store.rows.SEEN`
 G/rows/pool/system   hash    player -> tallies, then skills, as packed floats
 G/board/pool/system  zset    player, by the board's value
+G/numbers/pool       hash    player -> number by which pairs name it, from 0 in the order of coming
+G/pairs/pool         hash    number of a pair (`service.pairs`) -> `service.pairs.PairCount`, as packed floats
+G/paired/pool        zset    number of a pair, by the position that has its last match in
 ===================  ======  =========================================================================
 
 All of ``G/`` is written by ``apply_batch.lua`` alone and is a function of the partition's records. ``group`` is not:
@@ -31,7 +35,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-LAYOUT: Final = "3"
+LAYOUT: Final = "4"
 """Version of all that is written above and of the row formats."""
 
 FIRST_GENERATION: Final = "1"
@@ -100,6 +104,11 @@ class Keys:
         return self._key("learned")
 
     @property
+    def arenas(self) -> str:
+        """What is counted of each pool's pairs."""
+        return self._key("arenas")
+
+    @property
     def seen(self) -> str:
         """Ids of accepted records."""
         return self._key("seen")
@@ -121,3 +130,15 @@ class Keys:
     def board(self, pool: str, system: str) -> str:
         """Players in order."""
         return self._key(f"board/{pool}/{system}")
+
+    def numbers(self, pool: str) -> str:
+        """Players' numbers among pairs."""
+        return self._key(f"numbers/{pool}")
+
+    def pairs(self, pool: str) -> str:
+        """Counts of pairs."""
+        return self._key(f"pairs/{pool}")
+
+    def paired(self, pool: str) -> str:
+        """When each pair last changed."""
+        return self._key(f"paired/{pool}")

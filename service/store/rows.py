@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.columns import Floats
+from service.pairs import PairCount
 from service.rate import TALLY_COLUMNS
 from service.ratings import RatingSystem
 from service.score import SCORE_COLUMNS, unscored
@@ -20,6 +21,8 @@ SEEN: Final = np.dtype([("offset", "<i8"), ("high", "<u8"), ("low", "<u8"), ("co
 Seen = npt.NDArray[np.void]
 
 _totals = struct.Struct("<qqq")
+_pair_totals = struct.Struct("<qq")
+_pair = struct.Struct("<3d")
 
 
 class Totals(NamedTuple):
@@ -47,6 +50,41 @@ class Totals(NamedTuple):
     def unpack(cls, value: bytes) -> Totals:
         """Read what `pack` wrote."""
         return cls(*_totals.unpack(value))
+
+
+class PairTotals(NamedTuple):
+    """What is counted of a pool's pairs as a whole.
+
+    Attributes
+    ----------
+    players : int
+        Players who have a number.
+    left_out : int
+        Matches of which not every pair was counted: with a side of several players, of too many sides, or with a
+        player who came when all numbers were given away.
+    """
+
+    players: int = 0
+    left_out: int = 0
+
+    def pack(self) -> bytes:
+        """Write as 16 bytes."""
+        return _pair_totals.pack(*self)
+
+    @classmethod
+    def unpack(cls, value: bytes) -> PairTotals:
+        """Read what `pack` wrote."""
+        return cls(*_pair_totals.unpack(value))
+
+
+def pack_pair(count: Sequence[float]) -> bytes:
+    """Write a `PairCount` as 24 bytes."""
+    return _pair.pack(*count)
+
+
+def unpack_pair(value: bytes | None) -> PairCount:
+    """Read what `pack_pair` wrote; where it is missing, the two have not met."""
+    return PairCount() if value is None else PairCount(*_pair.unpack(value))
 
 
 def pack_rows(tallies: Floats, skills: Floats) -> list[bytes]:

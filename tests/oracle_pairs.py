@@ -1,0 +1,42 @@
+"""The oracle's pair counts: who was before whom how often, in plain Python that shares no code with the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.oracle_match import Match
+
+MOST_PLAYERS = 1_000
+MOST_SIDES = 100
+
+
+@dataclass
+class Pairs:
+    """What is counted of a pool's pairs.
+
+    ``numbers`` has the players whose pairs are counted, in the order of coming. ``counts`` has by two of them, the
+    earlier first, how often that one was before the other, the other before it, and both shared a place; and the
+    position after the last match of the two.
+    """
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    left_out: int = 0
+    counts: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+
+    def add(self, match: Match, position: int, most_players: int = MOST_PLAYERS) -> None:
+        if len(match.sides) > MOST_SIDES or any(len(side) != 1 for side in match.sides):
+            self.left_out += 1
+            return
+        ranks = {side[0]: rank for side, rank in zip(match.sides, match.ranks, strict=True)}
+        for name in ranks:
+            if len(self.numbers) < most_players:
+                self.numbers.setdefault(name, len(self.numbers))
+        known = sorted(ranks.keys() & self.numbers.keys(), key=lambda name: self.numbers[name])
+        self.left_out += len(known) < len(ranks)
+        share = match.weight * (3 / (len(ranks) + 1))
+        for place, first in enumerate(known):
+            for second in known[place + 1 :]:
+                counts = self.counts.setdefault((first, second), [0.0, 0.0, 0.0, 0.0])
+                gap = ranks[first] - ranks[second]
+                counts[0 if gap < 0 else 1 if gap > 0 else 2] += share
+                counts[3] = float(position)
