@@ -90,7 +90,7 @@ class PairMemory:
         sections = [Section(keys.arenas, "HSET", (name, self._totals.pack()))]
         if self._numbered:
             numbers: list[Argument] = [
-                item for player in self._numbered for item in (player, str(self._numbers[player]))
+                item for player in self._numbered for item in (player, b"%d" % self._numbers[player])
             ]
             sections.append(Section(keys.numbers(name), "HSET", numbers))
         if self._changed:

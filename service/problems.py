@@ -65,6 +65,12 @@ PROBLEMS: dict[str, ProblemType] = {
         ProblemType("too_large", 413, "The body is too large", "Send several smaller requests."),
         ProblemType("unsupported_media_type", 415, "The body is not JSON", "Send 'Content-Type: application/json'."),
         ProblemType("invalid_parameter", 422, "A parameter cannot be used", "See the field and its remedy."),
+        ProblemType(
+            "pairs_not_kept",
+            422,
+            "The pool keeps no pairs",
+            "Set 'pairs = true' for it in the pools file, and rebuild its partition.",
+        ),
         ProblemType("invalid_match", 422, "A match cannot be used", "See the field and its remedy."),
         ProblemType("shape_not_taken", 422, "The rating system does not take such a match", "See the detail."),
         ProblemType(

@@ -280,5 +280,6 @@ def _section(section: Section) -> RenderableType:
     if section.provisional.deviation is not None:
         provisional += f" or with a deviation above {section.provisional.deviation:g}"
     bounds = f"at most {section.most_sides:,} sides of {section.most_players:,}"
-    said.append(f"provisional {provisional}; {bounds}")
+    kept = "pairs are kept" if section.pairs else "no pairs are kept"
+    said.append(f"provisional {provisional}; {bounds}; {kept}")
     return Stack(head, *(Padding(Text(line), (0, 0, 0, 2)) for line in said))

@@ -75,6 +75,7 @@ class ProfileEntry(TypedDict):
     shadows: list[str]
     order: Annotated[str, Field(description="what the board is ordered by")]
     provisional: ProvisionalEntry
+    pairs: Annotated[bool, Field(description="whether it is counted who was before whom")]
     most_sides: int
     most_players: int
 
@@ -163,6 +164,7 @@ def _profiles() -> list[ProfileEntry]:
                 shadows=[system.name for system in pool.systems[1:]],
                 order=pool.order,
                 provisional=ProvisionalEntry(matches=pool.provisional.matches, deviation=pool.provisional.deviation),
+                pairs=pool.pairs,
                 most_sides=pool.most_sides,
                 most_players=pool.most_players,
             )

@@ -16,6 +16,7 @@ from service.api.inputs import Cursor, Limit, NamedPool, Now, resource
 from service.api.live import LIVE_HEADERS, CachedRead
 from service.api.shared import Shared
 from service.api.standing import last_match
+from service.pairs import MOST_PAIRED
 from service.store.read import page_pools, read_pool
 
 router = resource("pools")
@@ -56,6 +57,20 @@ class ProvisionalAnswer(TypedDict):
     deviation: FiniteFloat | None
 
 
+class PairsKept(TypedDict):
+    """What is counted of who was before whom."""
+
+    players: Annotated[int, Field(description="players whose pairs are counted")]
+    most_players: Annotated[int, Field(description="how many there may be: the first that came")]
+    matches_left_out: Annotated[
+        int,
+        Field(
+            description="matches of which not every pair is counted: with a side of several players, of more than"
+            " 100 sides, or with a player who came too late"
+        ),
+    ]
+
+
 class PoolAnswer(TypedDict):
     """A pool: the configuration in force, and what was counted."""
 
@@ -65,6 +80,7 @@ class PoolAnswer(TypedDict):
     systems: list[SystemAnswer]
     order: Annotated[str, Field(description="what the board is ordered by")]
     provisional: Annotated[ProvisionalAnswer, Field(description="whose rating is not yet to be relied on")]
+    pairs: Annotated[PairsKept | None, Field(description="null where the pool keeps no pairs")]
     matches: int
     players: Annotated[int, Field(description="players under the live system")]
     last_match_at: LastMatch
@@ -85,6 +101,7 @@ _POOL: Final = {
     "systems": [{"system": "elo", "live": True, "parameters": {"k": 32.0}, "players": 1289}],
     "order": "rating",
     "provisional": {"matches": 10, "deviation": None},
+    "pairs": None,
     "matches": 90412,
     "players": 1289,
     "last_match_at": "2026-11-21T10:00:00Z",
@@ -138,6 +155,9 @@ async def pool(pool: NamedPool, shared: Shared, live: CachedRead) -> Response:
         ],
         order=pool.order,
         provisional=ProvisionalAnswer(matches=pool.provisional.matches, deviation=pool.provisional.deviation),
+        pairs=None
+        if found.pairs is None
+        else PairsKept(players=found.pairs.players, most_players=MOST_PAIRED, matches_left_out=found.pairs.left_out),
         matches=found.totals.matches,
         players=found.sizes[0],
         last_match_at=last_match(found.totals),

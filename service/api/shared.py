@@ -13,6 +13,7 @@ from service.settings import Settings
 from service.store.board import Boards
 from service.store.changes import Changes
 from service.store.connection import Store
+from service.store.pairs import PairCounts
 from service.store.partitions import Partitions
 from service.store.watch import Watch
 from service.writer import Writer
@@ -31,6 +32,7 @@ class Parts:
     partitions : Partitions
         Reads, in whatever generation is live.
     boards : Boards
+    pairs : PairCounts
     watch : Watch
         Waits for positions.
     changes : Changes
@@ -44,6 +46,7 @@ class Parts:
     store: Store
     partitions: Partitions
     boards: Boards
+    pairs: PairCounts
     watch: Watch
     changes: Changes
     writer: Writer
@@ -75,6 +78,7 @@ def make_parts(settings: Settings) -> Parts:
         store=store,
         partitions=partitions,
         boards=Boards(partitions),
+        pairs=PairCounts(partitions),
         watch=Watch(partitions),
         changes=Changes(partitions),
         writer=Writer(settings.kafka, settings.topic, settings.partitioner),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from service.pools import Pool
 from service.store.partitions import Partitions, Position, unknown_pool
-from service.store.rows import Totals
+from service.store.rows import PairTotals, Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class SizedPool:
     ----------
     totals : Totals
         What is counted of it.
+    pairs : PairTotals or None
+        What is counted of its pairs, where it keeps them.
     sizes : list of int
         Players under each of its systems, in the order of the configuration.
     position : Position
@@ -44,6 +46,7 @@ class SizedPool:
     """
 
     totals: Totals
+    pairs: PairTotals | None
     sizes: list[int]
     position: Position
 
@@ -116,10 +119,15 @@ async def read_pool(partitions: Partitions, pool: Pool) -> SizedPool:
     answer = await partitions.read(
         await partitions.holding(pool.name),
         "read_pool",
-        lambda keys: (keys.totals, *(keys.board(pool.name, system.name) for system in pool.systems)),
+        lambda keys: (keys.totals, keys.arenas, *(keys.board(pool.name, system.name) for system in pool.systems)),
         (pool.name,),
     )
-    totals, sizes = answer.values
+    totals, pairs, sizes = answer.values
     if totals is None:
         raise unknown_pool(pool.name)
-    return SizedPool(Totals.unpack(totals), sizes, answer.position)
+    return SizedPool(
+        totals=Totals.unpack(totals),
+        pairs=None if pairs is None else PairTotals.unpack(pairs),
+        sizes=sizes,
+        position=answer.position,
+    )

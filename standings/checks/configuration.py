@@ -55,6 +55,7 @@ class Section(msgspec.Struct, frozen=True):
     systems: list[System]
     order: str
     provisional: Provisional
+    pairs: bool
     most_sides: int
     most_players: int
 
@@ -138,6 +139,7 @@ def _section(pool: Pool) -> Section:
         systems=[System(system.name, msgspec.to_builtins(system)) for system in pool.systems],
         order=pool.order,
         provisional=pool.provisional,
+        pairs=pool.pairs,
         most_sides=pool.most_sides,
         most_players=pool.most_players,
     )

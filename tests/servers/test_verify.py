@@ -39,10 +39,13 @@ def test_all_is_as_the_log_says(here: Replay, capsys: pytest.CaptureFixture[str]
     found = verified(here, 0)
     with here.place.client() as client:
         keys = here.place.keys(0)
-        hashes = [keys.state, keys.fingerprints, keys.totals, keys.learned]
+        hashes = [keys.state, keys.fingerprints, keys.totals, keys.learned, keys.arenas]
         count = sum(client.hlen(key) for key in hashes) + client.zcard(keys.pools)
     pools = here.expected[0].pools.values()
     count += sum(len(table.rows) + len(table.board) for pool in pools for table in pool.tables.values())
+    arenas = [pool.pairs for pool in pools if pool.pairs is not None]
+    assert arenas
+    count += sum(len(pairs.numbers) + 2 * len(pairs.counts) for pairs in arenas)
     assert found["values"] == count + len(here.expected[0].seen)
     assert (found["position"], found["records"]) == (here.ends[0], len(here.log[0].records))
     show_verified(msgspec.convert(found, Verified))
@@ -112,6 +115,26 @@ def add_pool(client: Redis, keys: Keys) -> dict[str, str]:
     return {"kind": "pools", "field": "unheard-of", "expected": ""}
 
 
+def flip_pair(client: Redis, keys: Keys) -> dict[str, str]:
+    flip(client, keys.pairs("arena.2026"), "7", 7)
+    return {"kind": "pairs", "pool": "arena.2026", "field": "7"}
+
+
+def lose_change(client: Redis, keys: Keys) -> dict[str, str]:
+    client.zrem(keys.paired("arena.2026"), "8")
+    return {"kind": "paired", "pool": "arena.2026", "field": "8", "stored": ""}
+
+
+def add_number(client: Redis, keys: Keys) -> dict[str, str]:
+    client.hset(keys.numbers("arena.2026"), "nobody", "9999")
+    return {"kind": "numbers", "pool": "arena.2026", "player": "nobody", "expected": "", "stored": "9999"}
+
+
+def change_left_out(client: Redis, keys: Keys) -> dict[str, str]:
+    flip(client, keys.arenas, "arena.2026", 8)
+    return {"kind": "arenas", "pool": "arena.2026", "field": "left_out"}
+
+
 DAMAGES = (
     flip_row,
     lose_row,
@@ -121,6 +144,10 @@ DAMAGES = (
     change_total,
     change_learned,
     change_count,
+    flip_pair,
+    lose_change,
+    add_number,
+    change_left_out,
     tear,
     add_pool,
     lose_ids,
@@ -145,7 +172,14 @@ def test_every_damage_is_found_and_named(here: Replay, capsys: pytest.CaptureFix
     assert len(found["differences"]) == 20
     assert found["different"].pop("seen") > 100
     # A place that was swapped is two.
-    assert found["different"] == {"state": 2, "pools": 1, "totals": 1, "learned": 1, "rows": 3, "board": 3}
+    assert found["different"] == {
+        "state": 2,
+        "pools": 1,
+        "totals": 1,
+        "learned": 1,
+        "rows": 3,
+        "board": 3,
+    } | dict.fromkeys(("arenas", "numbers", "pairs", "paired"), 1)
 
 
 def test_while_ingest_is_running(kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path) -> None:
