@@ -44,6 +44,10 @@ LOGS = {
     ],
     "a pool of its own for every match": [record(n, str(n).rjust(128, "p"), ["ann"], ["bob"]) for n in range(800)],
     "all pools in turn": [record(n, NAMES[n % 3], [long_name(n)], [long_name(-n - 1)]) for n in range(900)],
+    "an arena where all meet all": [
+        record(n, "arena.2026", [long_name(n % 60)], [long_name(60 + n // 60)]) for n in range(1_500)
+    ],
+    "crowds in an arena": [record(n, "arena.2026", *([long_name(n + i)] for i in range(60))) for n in range(20)],
     "seeds": [seeds(n, "chess", [long_name(1_000 * n + i) for i in range(1_000)]) for n in range(5)],
 }
 
@@ -65,7 +69,7 @@ def hold_to_bounds(records: list[Record], asked: bool, pools: Pools) -> None:
         rows = sum(
             len(section.items) // 2
             for section in change.sections
-            if section.key.endswith("/elo") and "/rows/" in section.key
+            if (section.key.endswith("/elo") and "/rows/" in section.key) or "/pairs/" in section.key
         )
         store.apply(change)
         assert rows <= BATCH_ROWS

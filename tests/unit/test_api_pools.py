@@ -86,6 +86,7 @@ def test_one_pool(valkey: ValkeyServer, unique: Unique) -> None:
                 ],
                 "order": "rating",
                 "provisional": {"matches": 10, "deviation": None},
+                "pairs": None,
                 "matches": 2,
                 "players": 3,
                 "last_match_at": "2026-11-18T21:04:11.250000Z",

@@ -43,7 +43,13 @@ def keys(unique: Callable[[str], str]) -> Keys:
 def change(keys: Keys, start: int | None, end: int, skipped: int = 0) -> Change:
     rows = Section(keys.rows("chess", "elo"), "HSET", ("ann", str(end), "bob", "\0"))
     board = Section(keys.board("chess", "elo"), "ZADD", ("1.5", "ann", "-2.0", "bob"))
-    return Change(start, end, {"chess/elo": "one"}, {"partitions": 1}, (rows, board), skipped)
+    pairs = [
+        Section(keys.arenas, "HSET", ("chess", "\0")),
+        Section(keys.numbers("chess"), "HSET", ("ann", "0", "bob", "1")),
+        Section(keys.pairs("chess"), "HSET", ("0", "\0")),
+        Section(keys.paired("chess"), "ZADD", (str(end), "0")),
+    ]
+    return Change(start, end, {"chess/elo": "one"}, {"partitions": 1}, (rows, board, *pairs), skipped)
 
 
 def on(server: ValkeyServer, work: Callable[[Store], Awaitable[Answer]]) -> Answer:

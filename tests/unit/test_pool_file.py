@@ -22,6 +22,7 @@ deviations = 1.5
 provisional = {matches = 5, deviation = 120.0}
 most_sides = 8
 most_players = 4
+pairs = false
 
 [[pools."chess.*".shadows]]
 system = "glicko2"
@@ -47,11 +48,14 @@ def test_every_key_is_read() -> None:
     assert pool.systems == (Elo(k=24, scale=500), Glicko2(tau=0.7))
     assert (pool.profile, pool.pattern, pool.deviations) == ("arena", "chess.*", 1.5)
     assert (pool.provisional, pool.most_sides, pool.most_players) == (Provisional(5, 120.0), 8, 4)
+    assert not pool.pairs
     assert pools.source == "pools.toml"
     # What is not said is as the profile has it; of a section's own rule too.
     assert pools.configured("go").fingerprints() == Pools().configured("go").fingerprints()
     arena = parse_pools('[pools.x]\nprofile = "arena"\nprovisional.deviation = 9', "").configured("x")
     assert (arena.live, arena.deviations, arena.provisional) == (create("glicko2"), 2.0, Provisional(30, 9.0))
+    assert arena.pairs
+    assert parse_pools("[pools.x]\npairs = true", "").configured("x").pairs
 
 
 def test_a_file_that_says_nothing() -> None:
@@ -78,6 +82,7 @@ def test_a_file_that_says_nothing() -> None:
         ("[pools.x]\ndeviations = -0.1", "line 2, pools.x.deviations", ">= 0.0"),
         ("[pools.x]\ndeviations = 10.1", "line 2, pools.x.deviations", "<= 10.0"),
         ("[pools.x]\ndeviations = nan", "line 2, pools.x.deviations", "Expected `float`"),
+        ("[pools.x]\npairs = 1", "line 2, pools.x.pairs", "Expected `bool | null`, got `int`"),
         ("[pools.x]\nmost_sides = 1", "line 2, pools.x.most_sides", ">= 2"),
         ("[pools.x]\nmost_sides = 20_001", "line 2, pools.x.most_sides", "<= 20000"),
         ("[pools.x]\nmost_players = 0", "line 2, pools.x.most_players", ">= 1"),
