@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
-from typing import Final, NamedTuple
+from typing import Final
 
 from service.match import Match
 from service.pairs import MOST_PAIRED, number_of, pairs_in, share_of
@@ -20,13 +19,8 @@ PAIR_BYTES: Final = 64
 _FIRST, _SECOND, _TIES = range(3)
 
 
-class _Meeting(NamedTuple):
-    """Two players in one match: which count of which pair grows by how much, and the position that has it in."""
-
-    pair: int
-    column: int
-    share: float
-    position: int
+_Meeting = tuple[int, int, float, int]
+"""Two players in one match: the pair, which of its counts grows, by how much, and the position that has it in."""
 
 
 class PairMemory:
@@ -46,6 +40,7 @@ class PairMemory:
         self._batch: tuple[Sequence[Match | Seed], Sequence[int]] = (), ()
         self._numbered: list[str] = []
         self._meetings: list[_Meeting] | None = None
+        self._missing: list[int] = []
         self._changed: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -61,25 +56,31 @@ class PairMemory:
         wanted: list[tuple[str, Sequence[str]]] = [(keys.numbers(self._pool), new)] if new else []
         if self._totals is None:
             wanted.append((keys.arenas, [self._pool]))
-        elif not new and (missing := self._missing()):
-            wanted.append((keys.pairs(self._pool), list(map(str, missing))))
+        elif not new:
+            if self._meetings is None:
+                self._lay_out()
+            if self._missing:
+                wanted.append((keys.pairs(self._pool), list(map(str, self._missing))))
         return wanted
 
     def fill(self, new: Sequence[str], values: Iterator[Sequence[bytes | None]]) -> None:
         """Take in what was read for `wanted`."""
         if new:
-            stored = zip(new, next(values), strict=True)
-            self._numbers |= {name: int(number) for name, number in stored if number is not None}
+            numbers = zip(new, next(values), strict=True)
+            self._numbers |= {name: int(number) for name, number in numbers if number is not None}
         if self._totals is None:
             (totals,) = next(values)
             self._totals = PairTotals() if totals is None else PairTotals.unpack(totals)
-        elif not new and (missing := self._missing()):
-            self._counts |= {pair: list(unpack_pair(value)) for pair, value in zip(missing, next(values), strict=True)}
+        elif not new and self._missing:
+            stored = zip(self._missing, next(values), strict=True)
+            self._counts |= {pair: list(unpack_pair(value)) for pair, value in stored}
+            self._missing = []
 
     def count(self) -> None:
         """Count the batch's pairs, in the order of its records."""
+        assert self._meetings is not None, "asked what is wanted before it is counted"
         self._changed = {}
-        for pair, column, share, position in self._met():
+        for pair, column, share, position in self._meetings:
             self._counts[pair][column] += share
             self._changed[pair] = position
 
@@ -104,48 +105,45 @@ class PairMemory:
             sections.append(Section(keys.paired(name), "ZADD", places))
         return sections
 
-    def _missing(self) -> list[int]:
-        return list(dict.fromkeys(one.pair for one in self._met() if one.pair not in self._counts))
-
-    def _met(self) -> list[_Meeting]:
-        """The batch's meetings; numbers those who come to their first, and counts matches that are left out."""
-        if self._meetings is None:
-            assert self._totals is not None, "read before it is counted"
-            players, left_out = self._totals
-            self._meetings, self._numbered = [], []
-            for record, position in zip(*self._batch, strict=True):
-                if isinstance(record, Match) and not self._meet(record, position):
-                    left_out += 1
-            self._totals = PairTotals(players + len(self._numbered), left_out)
-            # Pairs of those who were just numbered cannot be stored.
-            stored = players * (players - 1) // 2
-            self._counts |= {one.pair: [0.0, 0.0, 0.0] for one in self._meetings if one.pair >= stored}
-        return self._meetings
-
-    def _meet(self, match: Match, position: int) -> bool:
-        """Add the meetings of a match; answers whether each of its pairs has one."""
-        assert self._meetings is not None, "a batch was begun"
-        if not pairs_in(match):
-            return False
-        share = share_of(len(match.sides), match.weight)
-        known = []
-        for side in match.sides:
-            number = self._number(side.players[0])
-            if number is not None:
-                # Each side has a rank, or each a score, of which the higher is the better.
-                known.append((number, side.rank or -(side.score or 0.0)))
-        for (one, place), (other, its_place) in combinations(known, 2):
-            column = _TIES if place == its_place else _FIRST if (place < its_place) is (one < other) else _SECOND
-            self._meetings.append(_Meeting(number_of(one, other), column, share, position))
-        return len(known) == len(match.sides)
-
-    def _number(self, player: str) -> int | None:
-        """Number of a player; None for one who came when all were given away."""
+    def _lay_out(self) -> None:
+        """Lay out the batch's meetings, number those who come to their first, see which pairs are not in memory."""
         assert self._totals is not None, "read before it is counted"
+        players, left_out = self._totals
+        self._meetings, self._numbered = [], []
+        for record, position in zip(*self._batch, strict=True):
+            if isinstance(record, Match) and not self._meet(record, position, players, self._meetings):
+                left_out += 1
+        self._totals = PairTotals(players + len(self._numbered), left_out)
+        unknown = dict.fromkeys([pair for pair, *_ in self._meetings if pair not in self._counts])
+        # Pairs of those who were just numbered cannot be stored.
+        stored = players * (players - 1) // 2
+        self._counts |= {pair: [0.0, 0.0, 0.0] for pair in unknown if pair >= stored}
+        self._missing = [pair for pair in unknown if pair < stored]
+
+    def _meet(self, match: Match, position: int, players: int, meetings: list[_Meeting]) -> bool:
+        """Add the meetings of a match; answers whether each of its pairs has one."""
+        sides = match.sides
+        names = [name for side in sides for name in side.players]
+        if not pairs_in(len(sides), len(names)):
+            return False
+        numbers = list(map(self._numbers.get, names))
+        if None in numbers:
+            numbers = [self._number(name, players) for name in names]
+        share = share_of(len(sides), match.weight)
+        # Each side has a rank, or each a score, of which the higher is the better.
+        places = [side.rank or -(side.score or 0.0) for side in sides]
+        for index, (other, its_place) in enumerate(zip(numbers, places, strict=True)):
+            for one, place in zip(numbers[:index], places, strict=False):
+                if one is None or other is None:
+                    continue
+                column = _TIES if place == its_place else _FIRST if (place < its_place) is (one < other) else _SECOND
+                meetings.append((number_of(one, other), column, share, position))
+        return None not in numbers
+
+    def _number(self, player: str, players: int) -> int | None:
+        """Number of a player; None for one who came when all were given away."""
         number = self._numbers.get(player)
-        if number is None:
-            taken = self._totals.players + len(self._numbered)
-            if taken < MOST_PAIRED:
-                self._numbers[player] = number = taken
-                self._numbered.append(player)
+        if number is None and players + len(self._numbered) < MOST_PAIRED:
+            self._numbers[player] = number = players + len(self._numbered)
+            self._numbered.append(player)
         return number

@@ -194,7 +194,9 @@ class Partition:
                     room_bytes -= memory.pool_bytes
             # The names, quotation marks escaped, are part of the record.
             names = min(2 * NAME_BYTES * players, len(record.value or b""))
-            pairs = 0 if memory.pairs is None else pairs_in(found)
+            # Of a seed none is counted.
+            sides = len(found.sides) if isinstance(found, Match) else 0
+            pairs = 0 if memory.pairs is None else pairs_in(sides, players)
             room_rows -= players + pairs
             room_bytes -= memory.row_bytes * players + memory.names_written * names + PAIR_BYTES * pairs
             if wanted:

@@ -11,8 +11,6 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from service.columns import Integers
-from service.match import Match
-from service.seed import Seed
 
 MOST_PAIRED: Final = 1_000
 """Players of a pool whose pairs are counted, the first that come; raise `service.pools.RULES_REVISION` with it."""
@@ -37,21 +35,15 @@ class PairCount(NamedTuple):
     ties: float = 0.0
 
 
-def pairs_in(record: Match | Seed) -> int:
-    """How many pairs a record has to count: none where a side has several players, or there are too many sides.
+def pairs_in(sides: int, players: int) -> int:
+    """How many pairs a match has to count: none where a side has several players, or there are too many sides.
 
     Examples
     --------
-    >>> from service.match import Side
-    >>> four = [Side((name,), rank=1) for name in ("ann", "bob", "cid", "dan")]
-    >>> pairs_in(Match("1", "arena", 0, tuple(four)))
-    6
+    >>> pairs_in(4, players=4), pairs_in(2, players=3), pairs_in(500, players=500)
+    (6, 0, 0)
     """
-    if isinstance(record, Seed) or len(record.sides) > MOST_MEETING:
-        return 0
-    if any(len(side.players) > 1 for side in record.sides):
-        return 0
-    return len(record.sides) * (len(record.sides) - 1) // 2
+    return sides * (sides - 1) // 2 if sides == players and sides <= MOST_MEETING else 0
 
 
 def share_of(sides: int, weight: float | None) -> float:
