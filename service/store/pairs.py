@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ assert MOST_MEETING * (MOST_MEETING - 1) // 2 < PIECE
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Who was before whom how often in one pool, at one position.
+    """Who was before whom how often in one pool, at one position; not to be written to, for the next may share it.
 
     Attributes
     ----------
@@ -81,6 +82,7 @@ class PairCounts:
     def __init__(self, partitions: Partitions) -> None:
         self._partitions = partitions
         self._held: OrderedDict[str, Pairs] = OrderedDict()
+        self._whole = asyncio.Lock()
 
     async def read(self, pool: Pool) -> Pairs:
         """Read a pool's pairs as they stand.
@@ -91,6 +93,13 @@ class PairCounts:
             ``pairs_not_kept``, ``unknown_pool``; ``too_busy`` where matches come faster than they are read.
         StoreUnavailable, Unreadable
         """
+        if pool.name in self._held:
+            return await self._refresh(pool)
+        # Once for all who come while everything is read.
+        async with self._whole:
+            return await self._refresh(pool)
+
+    async def _refresh(self, pool: Pool) -> Pairs:
         found = self._held[pool.name] = await read_pairs(self._partitions, pool, self._held.get(pool.name))
         self._held.move_to_end(pool.name)
         if len(self._held) > MOST_HELD:
@@ -184,16 +193,8 @@ class _Reading:
     def finish(self, answer: Answer) -> Pairs:
         """Put all together, at the position of the last piece."""
         totals, _, counted = answer.values[:3]
-        size, known = len(self.names), 0 if self._held is None else len(self._held.names)
-        wins, ties = np.zeros((2, size, size))
-        if self._held is not None:
-            wins[:known, :known], ties[:known, :known] = self._held.wins, self._held.ties
         low, high = players_of(np.concatenate(self._pairs))
-        counts = np.frombuffer(b"".join(self._counts), "<f8").reshape(-1, 3)
-        # Of a pair that came twice, the later one stays.
-        wins[low, high] = counts[:, 0] + counts[:, 2] / 2.0
-        wins[high, low] = counts[:, 1] + counts[:, 2] / 2.0
-        ties[low, high] = ties[high, low] = counts[:, 2]
+        wins, ties = self._matrices(len(self.names), low, high)
         return Pairs(
             names=list(self.names),
             wins=wins,
@@ -203,3 +204,18 @@ class _Reading:
             revision=Totals.unpack(totals).revision,
             position=answer.position,
         )
+
+    def _matrices(self, size: int, low: Integers, high: Integers) -> tuple[Floats, Floats]:
+        held = self._held
+        if held is not None and len(held.names) == size and not len(low):
+            return held.wins, held.ties
+        wins, ties = np.zeros((2, size, size))
+        if held is not None:
+            known = len(held.names)
+            wins[:known, :known], ties[:known, :known] = held.wins, held.ties
+        counts = np.frombuffer(b"".join(self._counts), "<f8").reshape(-1, 3)
+        # Of a pair that came twice, the later one stays.
+        wins[low, high] = counts[:, 0] + counts[:, 2] / 2.0
+        wins[high, low] = counts[:, 1] + counts[:, 2] / 2.0
+        ties[low, high] = ties[high, low] = counts[:, 2]
+        return wins, ties
