@@ -20,7 +20,7 @@ from scipy.special import log_ndtr, ndtr
 
 from service.columns import Floats, lay_out
 from service.match import Match
-from service.rate import DAY_MS, LAST_AT, MATCHES, Table
+from service.rate import Table, rested
 from service.ratings import RatingSystem, unexpected
 from service.ratings.link import CODES, Link, expected_score, outcome_chances
 from service.score import ZONE
@@ -92,9 +92,7 @@ def forecast(system: RatingSystem, match: Match, table: Table) -> Forecast:
     ([0.891, 0.076], 0.033)
     """
     columns = lay_out([match], range(len(table.tallies)))
-    last = table.tallies[:, LAST_AT]
-    new = (table.tallies[:, MATCHES] == 0.0) & (last == 0.0)
-    rest = np.where(new, 0.0, np.maximum(0.0, float(columns.at[0]) - last) / DAY_MS)
+    rest = rested(table.tallies, float(columns.at[0]))
     expected = unexpected(columns)
     system.update(columns, rest, table.skills.copy(), table.pool.copy(), expected)
     location, variance, _ = expected

@@ -107,6 +107,26 @@ def rate(system: RatingSystem, matches: Matches, table: Table) -> Losses:
     return score(matches, expected, system.link, table.scores)
 
 
+def rested(tallies: Floats, at: float) -> Floats:
+    """Days since each player's last match at a moment, float64[n]; 0 for a newcomer, never negative.
+
+    Parameters
+    ----------
+    tallies : float64[n, 4]
+    at : float
+        Epoch milliseconds.
+
+    Examples
+    --------
+    >>> rested(np.array([[0.0, 0.0, 0.0, 0.0], [3.0, 2.0, 0.0, 2 * DAY_MS]]), 9 * DAY_MS).tolist()
+    [0.0, 7.0]
+    """
+    last = tallies[:, LAST_AT]
+    new = (tallies[:, MATCHES] == 0.0) & (last == 0.0)
+    days: Floats = np.where(new, 0.0, np.maximum(0.0, at - last) / DAY_MS)
+    return days
+
+
 def seed(system: RatingSystem, seed: Seed, rows: Sequence[int], table: Table) -> None:
     """Give players the ratings that they come with, in place; under another system than the seed's only their time.
 
