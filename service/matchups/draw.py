@@ -70,10 +70,7 @@ def draw(policy: Policy, field: Field, side_count: int, floor: float, rng: np.ra
     (0.166666666667, 0.083333333333)
     """
     law = policy.law(field, rng)
-    if rng.random() < floor:
-        players = tuple(rng.choice(len(field), side_count, replace=False).tolist())
-    else:
-        players = _follow(law, side_count, rng)
+    players = take(law, len(field), side_count, floor, rng)
     steps = tuple(law.chances(players[:taken]) for taken in range(side_count))
     built = math.prod(float(chances[player]) for chances, player in zip(steps, players, strict=True))
     in_any_order = _Orders(law).chance((), frozenset(players))
@@ -91,7 +88,21 @@ def mixed(chance: float, floor: float, outcomes: int) -> float:
     return (1.0 - floor) * chance + floor / outcomes
 
 
-def _follow(law: Law, side_count: int, rng: np.random.Generator) -> tuple[int, ...]:
+def take(law: Law, candidates: int, side_count: int, floor: float, rng: np.random.Generator) -> tuple[int, ...]:
+    """Take the sides of a matchup one after the other, without an account of it: for simulations, which need none.
+
+    Parameters as those of `draw`, with the number of candidates that the law is of.
+
+    Examples
+    --------
+    >>> from service.matchups import create
+    >>> from service.matchups.field import level
+    >>> rng = np.random.default_rng(7)
+    >>> take(create("uniform").law(level(4), rng), 4, 2, 0.1, rng)
+    (3, 2)
+    """
+    if rng.random() < floor:
+        return tuple(rng.choice(candidates, side_count, replace=False).tolist())
     players: list[int] = []
     for _ in range(side_count):
         sums = np.cumsum(law.chances(players))
