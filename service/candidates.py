@@ -7,6 +7,7 @@ all candidates at once, paired off as they stand. Pure: arrays in, arrays out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -78,21 +79,26 @@ def field_of(
 def _performances(system: RatingSystem, table: Table, rest: Floats) -> tuple[Floats, Floats]:
     """Location and variance of each one's performance alone on a side, against anybody."""
     count = len(rest)
-    # An odd one out meets a newcomer.
+    # What a pool learns from one match would be in the next one's prediction; of no weight, it teaches nothing.
+    # Without a pool's row nothing is learned, and the weight may be a part of what is expected (Elo-MMR).
+    matches = _paired_off(count, 0.0 if system.pool_columns else 1.0)
+    expected = unexpected(matches)
+    skills = np.vstack((table.skills, system.newcomer()))
+    system.update(matches, np.append(rest, 0.0), skills, table.pool.copy(), expected)
+    return expected.location[:count], expected.variance[:count]
+
+
+@lru_cache(maxsize=16)
+def _paired_off(count: int, weight: float) -> Matches:
+    """Matches in which each row meets a neighbour, an odd one out the row behind the last."""
     sides = count + count % 2
-    matches = Matches(
+    return Matches(
         side_start=np.arange(0, sides + 1, 2),
         player_start=np.arange(sides + 1),
         player=np.arange(sides),
         rank=np.arange(sides) % 2 + 1,
         score=np.full(sides, np.nan),
         home=np.full(sides // 2, NO_HOME),
-        # What a pool learns from one match would be in the next one's prediction; of no weight, it teaches nothing.
-        # Without a pool's row nothing is learned, and the weight may be a part of what is expected (Elo-MMR).
-        weight=np.full(sides // 2, 0.0 if system.pool_columns else 1.0),
+        weight=np.full(sides // 2, weight),
         at=np.zeros(sides // 2, np.int64),
     )
-    expected = unexpected(matches)
-    skills = np.vstack((table.skills, system.newcomer()))
-    system.update(matches, np.append(rest, 0.0), skills, table.pool.copy(), expected)
-    return expected.location[:count], expected.variance[:count]

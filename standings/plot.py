@@ -14,6 +14,7 @@ from standings.evaluation import Evaluations
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SUFFIXES: Final = (".png", ".svg")
 POINTS: Final = 30
@@ -69,6 +70,17 @@ def draw(path: Path, answer: Evaluations, blocks: Blocks) -> None:
     _losses(right, answer, blocks)
     handles, names = right.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=6, frameon=False)
+    write_picture(path, figure)
+
+
+def write_picture(path: Path, figure: Figure) -> None:
+    """Write a picture into a file; see `check_picture`.
+
+    Raises
+    ------
+    Mistake
+        The file cannot be written.
+    """
     picture = BytesIO()
     figure.savefig(picture, format=path.suffix[1:].lower(), dpi=120)
     try:

@@ -14,6 +14,7 @@ from rich.text import Text
 from standings.evaluation import Difference, Evaluation, Evaluations
 from standings.performance import Performed
 from standings.rating import Ratings
+from standings.simulation import Simulation
 
 SHOWN: Final = 50
 """Players in a table; the JSON has them all."""
@@ -66,6 +67,17 @@ def show_evaluations(answer: Evaluations) -> None:
     for name, differences in (("log-loss", answer.differences), ("three-way", answer.three_way_differences)):
         if differences:
             console.print(_differences(name, differences, f"{answer.blocks.count:,} {of} resampled"))
+
+
+def show_simulations(answers: Sequence[Simulation], budget: int) -> None:
+    """Print how many matches each policy needed; what the budget did not reach is more than it."""
+    table = _table(["policy"], ["median", "95 % low", "high", "reached"])
+    for found in answers:
+        reached = sum(one is not None for one in found.matches)
+        shown = (f"> {budget:,}" if one is None else f"{one:,.10g}" for one in (found.median, found.low, found.high))
+        table.add_row(found.policy, *shown, f"{reached} of {len(found.matches)}")
+        table.caption = f"matches to the goal: {found.goal}"
+    Console().print(table)
 
 
 def _differences(name: str, differences: Sequence[Difference], caption: str) -> Table:

@@ -67,10 +67,21 @@ def systems_of(names: Sequence[str], parameters: Sequence[str] | None) -> list[R
     """
     from service.ratings import create
 
+    given = values_of("--param", "k=32", parameters)
+    return [create(name, given) for name in names]
+
+
+def values_of(option: str, example: str, texts: Sequence[str] | None) -> dict[str, str]:
+    """Parameters that an option gives as ``NAME=VALUE``, by name.
+
+    Raises
+    ------
+    Mistake
+    """
     given = {}
-    for text in parameters or ():
+    for text in texts or ():
         name, equals, value = text.partition("=")
         if not equals:
-            raise Mistake(f"--param {text}: a parameter is given as NAME=VALUE, such as k=32")
+            raise Mistake(f"{option} {text}: a parameter is given as NAME=VALUE, such as {example}")
         given[name] = value
-    return [create(name, given) for name in names]
+    return given
