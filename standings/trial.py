@@ -18,6 +18,7 @@ from service.match import Side
 from service.matchups import Policy
 from service.matchups.draw import take
 from service.matchups.field import Field
+from service.matchups.posterior import fit, unknown
 from service.rate import empty, rate
 from service.ratings import RatingSystem
 from standings.arena import Arena, Truth
@@ -106,7 +107,8 @@ def play(setting: Setting, seed: int) -> Iterator[Look]:
     table, wins = empty(system, arena.players), np.zeros((arena.players, arena.players))
     before, after = np.triu_indices(arena.sides, 1)
     share = 3.0 / (arena.sides + 1.0)
-    match, matches, field = _match(arena.sides), 0, field_of(system, table, 0.0, wins=wins)
+    posterior = unknown(arena.players) if "posterior" in setting.policy.needs else None
+    match, matches, field = _match(arena.sides), 0, field_of(system, table, 0.0, wins=wins, posterior=posterior)
     while True:
         sets = tuple(_taken(setting, field, rng))
         for players in sets:
@@ -114,8 +116,10 @@ def play(setting: Setting, seed: int) -> Iterator[Look]:
             rate(system, match._replace(player=order, at=np.array([matches * MATCH_MS])), table)
             wins[order[before], order[after]] += share
             matches += 1
-        field = field_of(system, table, matches * MATCH_MS, wins=wins)
-        yield Look(matches, sets, field.rating, truth.skills)
+        # It goes on from the last fit: a sweep for each new match keeps it where many would bring it.
+        posterior = posterior and fit(wins, posterior, sweeps=setting.at_once)
+        field = field_of(system, table, matches * MATCH_MS, wins=wins, posterior=posterior)
+        yield Look(matches, sets, posterior.mean if posterior else field.rating, truth.skills)
 
 
 def _taken(setting: Setting, field: Field, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:

@@ -1,5 +1,6 @@
 """Candidates as a policy sees them: as every system predicts them pair by pair, and what is under way counted."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from service.candidates import field_of
 from service.columns import lay_out
 from service.match import Match, Side
-from service.matchups.posterior import Posterior
+from service.matchups.posterior import unknown
 from service.predict import forecast
 from service.rate import DAY_MS, MATCHES, Table, empty, rate
 from service.ratings import RatingSystem, create, systems
@@ -61,7 +62,7 @@ def test_ratings_are_those_of_the_moment() -> None:
 
 def test_matches_under_way_are_those_of_the_field() -> None:
     elo = create("elo")
-    table, posterior = filled(elo, 6), Posterior(np.linspace(-1.0, 1.0, 6), np.eye(6), 0.5)
+    table, posterior = filled(elo, 6), replace(unknown(6), mean=np.linspace(-1.0, 1.0, 6))
     leases = [(4, 0, 2), (1, 4), (5, 3, 1, 0)]
     wins = np.arange(36.0).reshape(6, 6)
     found = field_of(elo, table, AT, under_way=leases, wins=wins, posterior=posterior)

@@ -18,6 +18,7 @@ from service.match import Match, Side
 from service.matchups import Goal, Law, Policy
 from service.matchups import create as policy
 from service.matchups.field import Field
+from service.matchups.posterior import fit, unknown
 from service.rate import empty, rate
 from service.ratings import Shapes, create
 from service.ratings.elo import Elo
@@ -123,6 +124,25 @@ def test_ratings_are_those_of_the_matches_that_were_played() -> None:
         rows += players
     rate(elo, lay_out(matches, rows), table)
     assert looks[-1].strength == pytest.approx(table.skills[:, 0], rel=1e-12)
+
+
+def test_a_policy_of_the_posterior_is_judged_by_its_order() -> None:
+    wins, posterior = np.zeros((8, 8)), unknown(8)
+    for look in islice(play(setting("information_gain", sides=3, at_once=2), 6), 9):
+        for players in look.sets:
+            order = sorted(players, key=lambda player: -look.skills[player])
+            for ahead, behind in combinations(order, 2):
+                wins[ahead, behind] += 0.75
+        posterior = fit(wins, posterior, sweeps=2)
+        assert np.array_equal(look.strength, posterior.mean)
+    uniform, gaining = (
+        simulate([setting(name)], target_of("exact", 8), budget=400, seeds=5)[0].answer
+        for name in ("uniform", "information_gain")
+    )
+    # The 15 bits of an order of 8 take as many duels at least.
+    assert gaining.median is not None
+    assert uniform.median is not None
+    assert 12 < gaining.median < 20 < uniform.median
 
 
 def test_a_trial_ends_when_the_goal_has_been_held() -> None:
