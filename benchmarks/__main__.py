@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from benchmarks import kernels, pipeline, serving, systems
+from benchmarks import kernels, matchups, pipeline, serving, systems
 
 
 def main() -> None:
     """Run what is named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    every = ("kernels", "pipeline", "serving", "systems")
+    every = ("kernels", "matchups", "pipeline", "serving", "systems")
     parser.add_argument("what", nargs="*", choices=(*every, []), help="which ones; all by default")
     parser.add_argument("--matches", type=int, default=600_000, help="matches in the pipeline's topic (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is run (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=200, help="arenas of each simulation of matchups (%(default)s)")
     chosen = parser.parse_args()
     if not chosen.what or "kernels" in chosen.what:
         kernels.run(chosen.rounds)
+    if not chosen.what or "matchups" in chosen.what:
+        matchups.run(chosen.seeds)
     if not chosen.what or "pipeline" in chosen.what:
         asyncio.run(pipeline.run(chosen.matches, chosen.rounds))
     if not chosen.what or "serving" in chosen.what:

@@ -1,8 +1,9 @@
-"""How figures are printed: median of the rounds, with the spread."""
+"""How figures are printed: median of the rounds, with the spread; and how tables come into a page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 
 
@@ -20,3 +21,10 @@ def _short(value: float) -> str:
 def ratio(name: str, ours: Sequence[float], theirs: Sequence[float]) -> None:
     """Print the ratio round by round: each pair ran next to each other."""
     figure(name, [our / their for our, their in zip(ours, theirs, strict=True)], "x")
+
+
+def into_page(page: Path, begin: str, end: str, tables: str) -> None:
+    """Write tables into a page of the docs, between the two marks that stand there for them."""
+    before, _, rest = page.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n{tables}\n{end}{after}")

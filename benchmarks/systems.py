@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from benchmarks.report import into_page
 from service.ratings import create, systems
 from standings.evaluation import Difference, Evaluations, evaluate_file
 from standings.files.source import Source
@@ -67,11 +68,8 @@ def run() -> None:
         evaluate_file(one.source(DATA), [create(name) for name in systems()], fitting=True, shuffle=one.shuffle)
         for one in FILES
     ]
-    text = PAGE.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
     tables = written([one.title for one in FILES], found)
-    PAGE.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}")
+    into_page(PAGE, BEGIN, END, tables)
     print(tables)
 
 

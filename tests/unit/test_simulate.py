@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, kendalltau
 
+from benchmarks.matchups import BEGIN, END, PAGE
 from service.columns import lay_out
 from service.match import Match, Side
 from service.matchups import Goal, Law, Policy
@@ -233,6 +234,12 @@ class Duels(Elo, frozen=True, kw_only=True):
     """Elo for two."""
 
     shapes: ClassVar[Shapes] = Shapes(most_sides=2)
+
+
+def test_the_page_has_room_for_the_figures() -> None:
+    _, begin, rest = PAGE.read_text().partition(BEGIN)
+    assert begin == BEGIN
+    assert rest.count(END) == 1
 
 
 def test_a_system_is_held_to_its_shapes() -> None:
