@@ -57,7 +57,7 @@ class PoolMemory:
         self.fingerprints = pool.fingerprints()
         learned = sum(8 * (len(system.pool_columns) + SCORE_COLUMNS) for system in pool.systems)
         prints = sum(map(len, self.fingerprints.values()))
-        keys, fields = 3 + 2 * len(pool.systems) + 4 * pool.pairs, 2 + 4 * len(pool.systems) + 4 * pool.pairs
+        keys, fields = 4 + 2 * len(pool.systems) + 4 * pool.pairs, 2 + 4 * len(pool.systems) + 4 * pool.pairs
         self.pool_bytes = learned + keys * KEY_BYTES + fields * (len(pool.name) + 64) + prints
         """The most that the pool itself adds: its keys, totals, what is learned, fingerprints."""
 

@@ -47,6 +47,9 @@ MEMORY_PLAYERS: Final = 250_000
 RECEIPT_BYTES: Final = 256
 """The most that one player adds to a receipt beside the name."""
 
+LEASE_BYTES: Final = 16
+"""What the id of a matchup adds to a script call beside itself."""
+
 
 @dataclass(slots=True)
 class Batch:
@@ -199,6 +202,7 @@ class Partition:
             pairs = 0 if memory.pairs is None else pairs_in(sides, players)
             room_rows -= players + pairs
             room_bytes -= memory.row_bytes * players + memory.names_written * names + PAIR_BYTES * pairs
+            room_bytes -= _lease_bytes(found)
             if wanted:
                 room_bytes -= RECEIPT_BYTES * players + names
             if (room_rows < 0 or room_bytes < 0) and index > done:
@@ -239,6 +243,8 @@ class Partition:
             sections += memory.sections(self.keys, unique, touched[name])
             if gone := self._dropped.pop(name, None):
                 sections.append(Section(self.keys.fingerprints, "HSET", gone))
+            if closed := [one.matchup for one in accepted if isinstance(one, Match) and one.matchup is not None]:
+                sections.append(Section(self.keys.leases(name), "HDEL", closed))
         if touched:
             entry = pack_entry(Touched(batch.start, touched))
             sections.append(Section(self.keys.changes, "XADD", (CHANGES_KEPT, batch.end, entry)))
@@ -284,6 +290,11 @@ class Partition:
     def _count(self, outcome: str, more: int) -> None:
         if more:
             self._counts[outcome] = self._counts.get(outcome, 0) + more
+
+
+def _lease_bytes(found: Match | Seed) -> int:
+    """What closing the lease of a record's matchup adds to a script call."""
+    return 0 if isinstance(found, Seed) or found.matchup is None else LEASE_BYTES + len(found.matchup.encode())
 
 
 def _receipt_of(found: Problem | None) -> Receipt:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,7 +15,8 @@ import msgspec
 from msgspec import Meta
 
 from service.match import MOST_ON_A_SIDE, MOST_SIDES
-from service.pools import PROFILES, Pool, Pools, Provisional
+from service.matchups import create as create_policy
+from service.pools import PROFILES, MatchupDefaults, Pool, Pools, Provisional
 from service.problems import Problem
 from service.ratings import RatingSystem, create
 
@@ -49,6 +51,7 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most_sides: Annotated[int, Meta(ge=2, le=MOST_SIDES)] = MOST_SIDES
     most_players: Annotated[int, Meta(ge=1, le=MOST_ON_A_SIDE)] = MOST_ON_A_SIDE
     pairs: bool | None = None
+    matchups: MatchupDefaults = MatchupDefaults()
 
 
 class _Wrong(Exception):
@@ -154,6 +157,8 @@ def _section(pattern: str, given: Any, before: Sequence[Pool]) -> Pool:
             raise _Wrong([*path, "system"], f"{system.name!r} is there already; each system runs once in a pool")
         _check_shapes(path, live, system, section)
         systems.append(system)
+    with _checked(["matchups", "policy"], ["matchups", "parameters"]):
+        create_policy(section.matchups.policy, section.matchups.parameters)
     matches, deviation = section.provisional.matches, section.provisional.deviation
     return Pool(
         name=pattern,
@@ -165,6 +170,7 @@ def _section(pattern: str, given: Any, before: Sequence[Pool]) -> Pool:
         most_sides=section.most_sides,
         most_players=section.most_players,
         pairs=base.pairs if section.pairs is None else section.pairs,
+        matchups=section.matchups,
     )
 
 
@@ -175,8 +181,15 @@ def _takes_all_of(first: str, second: str) -> bool:
 
 
 def _system(name: str, parameters: Mapping[str, Any], at_name: list[str], at_parameters: list[str]) -> RatingSystem:
-    try:
+    with _checked(at_name, at_parameters):
         return create(name, parameters)
+
+
+@contextmanager
+def _checked(at_name: list[str], at_parameters: list[str]) -> Iterator[None]:
+    """Say where in the file a name stands that is not known, or a parameter that cannot be used."""
+    try:
+        yield
     except Problem as problem:
         if problem.type.slug == "unknown_name":
             raise _Wrong(at_name, problem.detail) from None
@@ -200,7 +213,8 @@ def _unfit(message: str) -> _Wrong:
     text, _, where = message.partition(" - at `$.")
     path = re.findall(r"[^.\[\]`]+", where)
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", text):
-        kind = {(): _Section, ("provisional",): _Provisional}.get(tuple(path), _Shadow)
+        kinds = {(): _Section, ("provisional",): _Provisional, ("matchups",): MatchupDefaults}
+        kind = kinds.get(tuple(path), _Shadow)
         known = kind.__struct_fields__
         (nearest,) = difflib.get_close_matches(unknown[1], known, 1, 0.0)
         return _Wrong([*path, unknown[1]], f"no such key, did you mean {nearest!r}? There are: {', '.join(known)}")

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from service.columns import Floats
 from service.match import MOST_ON_A_SIDE, MOST_SIDES, Side
@@ -49,6 +50,34 @@ class Provisional(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return few if self.deviation is None else few | (deviation > self.deviation)
 
 
+class MatchupDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How matchups of a pool are suggested where a request does not say.
+
+    Attributes
+    ----------
+    policy : str
+        The policy's name.
+    parameters : dict
+        Its parameters.
+    floor : float
+        Chance, 0 to 1, that sides are taken uniformly instead.
+    exposure : float, optional
+        Whoever was suggested this many times as often as the least suggested candidate waits until others catch up.
+    newcomers : bool
+        Whether players that the pool does not know may be candidates.
+    """
+
+    policy: str = "uniform"
+    parameters: dict[str, Any] = {}
+    floor: Annotated[float, Meta(ge=0, le=1)] = 0.02
+    exposure: Annotated[float, Meta(ge=1, le=1_000_000)] | None = None
+    newcomers: bool = False
+
+
+UNSAID: Final = MatchupDefaults()
+"""How matchups are suggested in a pool of which nothing is said about them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
     """Configuration in force for one pool.
@@ -71,6 +100,8 @@ class Pool:
         Sides of a match and players of a side, at most.
     pairs : bool
         Whether it is counted who was before whom how often: `service.pairs`.
+    matchups : MatchupDefaults
+        How matchups are suggested.
     """
 
     name: str
@@ -82,6 +113,7 @@ class Pool:
     most_sides: int = MOST_SIDES
     most_players: int = MOST_ON_A_SIDE
     pairs: bool = False
+    matchups: MatchupDefaults = UNSAID
 
     @property
     def live(self) -> RatingSystem:

@@ -1,8 +1,9 @@
 """Every key in Redis: its type, what it holds, who writes it.
 
 All keys of a partition share one hash tag, ``{installation/topic/partition}``, so they lie in one slot and
-one script may touch them together. All but ``live`` and ``skipped``, which operators alone write, and ``group`` carry
-a generation, so that a partition can be built again beside the one that is read, and switched in by one write.
+one script may touch them together. All but ``live`` and ``skipped``, which operators alone write, ``group`` and those
+of matchups carry a generation, so that a partition can be built again beside the one that is read, and switched in by
+one write.
 
 ===================  ======  =========================================================================
 key after the tag    type    holds
@@ -10,6 +11,9 @@ key after the tag    type    holds
 live                 string  the generation that is read; absent means 1
 skipped              hash    offset -> when an operator decided to pass it, epoch milliseconds; never taken back
 group                string  the consumer group that brings the topic in; of partition 0, for the whole topic
+leases/pool          hash    id of a matchup -> its open lease: `service.store.leases.Lease`
+exposure/pool        hash    player -> how often suggested, counted from where the least shown stood when it came
+taken                hash    pool -> how many leases were ever taken
 G/state              hash    position, layout, torn, partitions, the anchor, counts of records
 G/fingerprints       hash    ``pool/system`` -> what decides its numbers, as JSON
 G/pools              zset    names of the pools, all of score 0, for paging in order
@@ -27,7 +31,9 @@ G/paired/pool        zset    number of a pair, by the position that has its last
 ===================  ======  =========================================================================
 
 All of ``G/`` is written by ``apply_batch.lua`` alone and is a function of the partition's records. ``group`` is not:
-ingest notes it, and ``verify`` and ``rebuild`` leave it alone.
+ingest notes it. Nor are the three of matchups: the API writes them (``take_leases.lua``), ``apply_batch.lua`` closes
+the leases whose results it brings in, and losing them costs repeated matchups. ``verify`` and ``rebuild`` leave all
+four alone.
 """
 
 from __future__ import annotations
@@ -74,6 +80,19 @@ class Keys:
     @property
     def _tag(self) -> str:
         return f"{{{self.installation}/{self.topic}/{self.partition}}}"
+
+    @property
+    def taken(self) -> str:
+        """Leases that were ever taken, by pool."""
+        return f"{{{self.installation}/{self.topic}/{self.partition}}}/taken"
+
+    def leases(self, pool: str) -> str:
+        """Open leases of a pool."""
+        return f"{{{self.installation}/{self.topic}/{self.partition}}}/leases/{pool}"
+
+    def exposure(self, pool: str) -> str:
+        """How often each player of a pool was suggested."""
+        return f"{{{self.installation}/{self.topic}/{self.partition}}}/exposure/{pool}"
 
     def _key(self, rest: str) -> str:
         return f"{self._tag}/{self.generation}/{rest}"
