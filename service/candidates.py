@@ -58,11 +58,13 @@ def field_of(
     location, variance = _performances(system, table, rest)
     matches = table.tallies[:, MATCHES].copy()
     pairs = [np.empty((0, 2), dtype=np.int32)]
-    for players in under_way:
-        order = np.asarray(players, dtype=np.int32)
-        matches[order] += 1.0
-        pairs.append(order[np.stack(np.triu_indices(len(order), 1), axis=1)])
-        posterior = posterior and posterior.with_match(order)
+    # All matches of one size at once: of thousands under way, one by one takes longer than all else.
+    for size in sorted({len(players) for players in under_way}):
+        orders = np.array([players for players in under_way if len(players) == size], dtype=np.int32)
+        np.add.at(matches, orders, 1.0)
+        pairs.append(orders[:, np.stack(np.triu_indices(size, 1), axis=1)].reshape(-1, 2))
+    for players in under_way if posterior else ():
+        posterior = posterior and posterior.with_match(np.asarray(players, dtype=np.int32))
     return Field(
         rating,
         deviation,

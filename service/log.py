@@ -63,6 +63,11 @@ def dead_letters_topic(topic: str) -> str:
     return f"{topic}.dead-letters"
 
 
+def matchups_topic(topic: str) -> str:
+    """Name of the topic that accounts for every matchup."""
+    return f"{topic}.matchups"
+
+
 def producer(kafka: str, linger_ms: int = 5) -> AIOKafkaProducer:
     """A producer that loses nothing and repeats nothing: every replica acknowledges, repeats are recognised.
 

@@ -57,6 +57,30 @@ class Field:
     def __len__(self) -> int:
         return len(self.rating)
 
+    def among(self, candidates: Indices) -> Field:
+        """The field of some of the candidates, in the order given; what others play counts for those whom they meet.
+
+        Parameters
+        ----------
+        candidates : int32[k]
+            Nobody twice.
+        """
+        place = np.full(len(self), -1, dtype=np.int32)
+        place[candidates] = np.arange(len(candidates), dtype=np.int32)
+        pairs = place[self.under_way]
+        posterior = self.posterior and self.posterior.among(candidates)
+        return replace(
+            self,
+            rating=self.rating[candidates],
+            deviation=self.deviation[candidates],
+            location=self.location[candidates],
+            variance=self.variance[candidates],
+            matches=self.matches[candidates],
+            under_way=pairs[(pairs >= 0).all(axis=1)],
+            wins=None if self.wins is None else self.wins[np.ix_(candidates, candidates)],
+            posterior=posterior,
+        )
+
     def with_match(self, players: Sequence[int]) -> Field:
         """The field once these play a match whose result is not known yet."""
         matches = self.matches.copy()

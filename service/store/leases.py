@@ -46,8 +46,8 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
         Chance of this set of sides; see `service.matchups.draw.Draw`.
     built : float
         Chance of this set, taken in the order in which it was.
-    score : float
-        What spoke for it, in the policy's unit.
+    score, unit : float, str
+        What spoke for it.
     win : tuple of float
         Chance of each side to be first.
     tie : float or None
@@ -66,6 +66,7 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
     propensity: float | None
     built: float
     score: float
+    unit: str
     win: tuple[float, ...]
     tie: float | None
     request_id: str | None = None

@@ -1,0 +1,189 @@
+"""The account of matchups: records of a topic, from which another policy can be judged by what this one had played.
+
+A policy draws from what is known of the candidates, which would be the most of every record. So that is one record, the
+`Base`, and each `Account` of a request names the base that it drew from and says what came since: who reads them in the
+order of their numbers knows of each draw what its policy saw, and by seed and parameters draws it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from service.rate import MATCHES
+from service.ratings.link import Link
+from service.suggest.choose import Ask, Chosen, order_propensity
+from service.suggest.known import Known
+
+
+class Base(msgspec.Struct, frozen=True):
+    """What was known of a pool's players, for the accounts that name it.
+
+    Attributes
+    ----------
+    type : str
+        ``base``.
+    base : str
+        By which accounts name it.
+    pool, system, link, position
+        Whose ratings they are, and what they stand for.
+    at : int
+        The moment to which deviations are grown, epoch milliseconds.
+    players : sequence of str
+        Accounts point at them by their places here, from 0.
+    newcomers : sequence of int
+        Which of them the pool does not know.
+    rating, deviation, location, variance, matches : sequence of float
+        Of each player, as in `service.matchups.field.Field`; matches are those that were rated.
+    exposure : sequence of int or None
+        How often each was suggested; None where the pool does not bound it.
+    open : mapping
+        Matchups under way, by their ids: who plays, as far as they are among the players.
+    """
+
+    type: Literal["base"]
+    base: str
+    pool: str
+    system: str
+    link: Link
+    position: str
+    at: int
+    players: Sequence[str]
+    newcomers: Sequence[int]
+    rating: Sequence[float]
+    deviation: Sequence[float]
+    location: Sequence[float]
+    variance: Sequence[float]
+    matches: Sequence[float]
+    exposure: Sequence[int] | None
+    open: Mapping[str, Sequence[int]]
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """One matchup of an account.
+
+    Attributes
+    ----------
+    id : str
+        Its lease's; a result carries it.
+    taken : sequence of int
+        Players in the order in which they were taken.
+    shown : sequence of str
+        And in the order shown.
+    propensity, built, score
+        As in `service.matchups.draw.Draw`.
+    until : int
+        When the lease ends, epoch milliseconds.
+    """
+
+    id: str
+    taken: Sequence[int]
+    shown: Sequence[str]
+    propensity: float | None
+    built: float
+    score: float
+    until: int
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What one request was given, and how it was drawn.
+
+    Attributes
+    ----------
+    type : str
+        ``matchups``.
+    base : str
+        The record that it goes on from.
+    number : int
+        Counted from 0 for each base.
+    pool : str
+    opened : mapping
+        Matchups that others opened since the account before, by id: who plays.
+    closed : sequence of str
+        Matchups that ended since: by a result, given back, or expired.
+    policy, parameters, floor, exposure, seed, side_count
+        What decided; exposure is the bound on its ratio.
+    candidates : sequence of int or None
+        Who could be chosen; None for all players but newcomers.
+    order_propensity : float
+        Chance of the order in which the sides of each are shown.
+    matchups : sequence of Drawn
+        One after the other; each later one was drawn with those before it under way.
+    """
+
+    type: Literal["matchups"]
+    base: str
+    number: int
+    pool: str
+    opened: Mapping[str, Sequence[int]]
+    closed: Sequence[str]
+    policy: str
+    parameters: Mapping[str, Any]
+    floor: float
+    exposure: float | None
+    seed: int
+    side_count: int
+    candidates: Sequence[int] | None
+    order_propensity: float
+    matchups: Sequence[Drawn]
+
+
+def base_of(known: Known) -> Base:
+    """Write down what is known before anything is drawn from it."""
+    field = known.field
+    return Base(
+        type="base",
+        base=known.base,
+        pool=known.pool.name,
+        system=known.pool.live.name,
+        link=field.link,
+        position=str(known.position),
+        at=known.at,
+        players=known.names,
+        newcomers=np.flatnonzero(~known.rated).tolist(),
+        rating=field.rating.tolist(),
+        deviation=field.deviation.tolist(),
+        location=field.location.tolist(),
+        variance=field.variance.tolist(),
+        matches=known.table.tallies[:, MATCHES].tolist(),
+        exposure=None if known.pool.matchups.exposure is None else known.shown.tolist(),
+        open={id_: known.rows_of(lease) for id_, lease in known.leases.items()},
+    )
+
+
+def account_of(known: Known, ask: Ask, chosen: Chosen) -> Account:
+    """Write down what a request was given, as the next account of its base."""
+    account = Account(
+        type="matchups",
+        base=known.base,
+        number=known.number,
+        pool=known.pool.name,
+        opened={id_: known.rows_of(lease) for id_, lease in known.opened.items()},
+        closed=known.closed,
+        policy=ask.policy.name,
+        parameters=msgspec.to_builtins(ask.policy),
+        floor=ask.floor,
+        exposure=known.pool.matchups.exposure,
+        seed=ask.seed,
+        side_count=ask.side_count,
+        candidates=None if ask.candidates is None and not ask.exclude else chosen.candidates.tolist(),
+        order_propensity=order_propensity(ask.side_count),
+        matchups=[
+            Drawn(
+                id=id_,
+                taken=rows,
+                shown=[name for side in lease.sides for name in side],
+                propensity=lease.propensity,
+                built=lease.built,
+                score=lease.score,
+                until=lease.until,
+            )
+            for (id_, lease), rows in zip(chosen.leases.items(), chosen.rows, strict=True)
+        ],
+    )
+    known.number += 1
+    known.opened, known.closed = {}, []
+    return account

@@ -1,0 +1,223 @@
+"""Draws the matchups of one request from what is known of a pool, each after the one before. Talks to nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from service.columns import Integers
+from service.match import Match, Side
+from service.matchups import Policy
+from service.matchups.draw import draw
+from service.matchups.exposure import shown_in_turn
+from service.matchups.field import Field
+from service.pools import Pool
+from service.predict import forecast
+from service.problems import FieldError, Problem, wrong_field
+from service.rate import Table
+from service.store.leases import MOST_WHOLE, Lease, new_id
+from service.suggest.known import Known
+
+MOST_COUNT: Final = 100
+"""Matchups of one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request for matchups, checked as far as it can be without its pool's players.
+
+    Attributes
+    ----------
+    policy : Policy
+    floor : float
+        Chance that sides are taken uniformly instead.
+    seed : int
+        Of all chance; the same in the same state draws the same.
+    lease_ms : int
+        How long results are waited for.
+    count, side_count : int
+        How many matchups, of how many sides.
+    candidates : sequence of str or None
+        Who may be chosen; None for the whole pool.
+    exclude : sequence of str
+        Who may not.
+    newcomers : bool
+        Whether those that the pool does not know may be named.
+    request_id : str or None
+        A repeat under the same one gets what is still open of the first.
+    """
+
+    policy: Policy
+    floor: float
+    seed: int
+    lease_ms: int
+    count: int = 1
+    side_count: int = 2
+    candidates: Sequence[str] | None = None
+    exclude: Sequence[str] = ()
+    newcomers: bool = False
+    request_id: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Everybody whom it names."""
+        return [*(self.candidates or ()), *self.exclude]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What one request was given.
+
+    Attributes
+    ----------
+    candidates : int32[n]
+        Rows of those who could be chosen, exposure apart.
+    leases : mapping
+        By the matchups' ids.
+    rows : list of list of int
+        Of each matchup its players in the order in which they were taken.
+    """
+
+    candidates: npt.NDArray[np.int32]
+    leases: Mapping[str, Lease]
+    rows: Sequence[Sequence[int]]
+
+
+def choose(known: Known, ask: Ask, now: int) -> Chosen:
+    """Draw what a request asks for; what is known counts it as under way.
+
+    Parameters
+    ----------
+    known : Known
+        Refreshed, with everybody whom the request names.
+    ask : Ask
+    now : int
+        Epoch milliseconds.
+
+    Raises
+    ------
+    Problem
+        ``invalid_parameter``, ``too_few_candidates`` or ``pairs_not_kept``; nothing was drawn.
+    """
+    candidates = _candidates(known, ask)
+    with_needs(known.field, ask.policy, known.pool)
+    rng = np.random.default_rng(ask.seed)
+    leases: dict[str, Lease] = {}
+    rows: list[list[int]] = []
+    for _ in range(ask.count):
+        eligible = _eligible(known.shown, candidates, known.pool, ask.side_count)
+        everybody = len(eligible) == len(known.field)
+        field = with_needs(known.field if everybody else known.field.among(eligible), ask.policy, known.pool)
+        drawn = draw(ask.policy, field, ask.side_count, ask.floor, rng)
+        taken = eligible[list(drawn.players)]
+        order = taken[rng.permutation(ask.side_count)]
+        win, tie = _predicted(known, order)
+        lease = Lease(
+            sides=tuple((known.names[row],) for row in order.tolist()),
+            until=now + ask.lease_ms,
+            position=str(known.position),
+            policy=ask.policy.name,
+            parameters=msgspec.to_builtins(ask.policy),
+            floor=ask.floor,
+            seed=ask.seed,
+            propensity=drawn.propensity,
+            built=drawn.built,
+            score=drawn.score,
+            unit=ask.policy.unit,
+            win=win,
+            tie=tie,
+            request_id=ask.request_id,
+        )
+        id_ = new_id(known.position)
+        known.add(id_, lease, taken)
+        leases[id_] = lease
+        rows.append(taken.tolist())
+    return Chosen(candidates, leases, rows)
+
+
+def with_needs(field: Field, policy: Policy, pool: Pool) -> Field:
+    """Give a field what a policy cannot do without: the one place where pair counts and the posterior come in.
+
+    Raises
+    ------
+    Problem
+        ``pairs_not_kept``
+    """
+    if policy.needs:
+        raise wrong_field(
+            "pairs_not_kept",
+            "policy",
+            f"{policy.name} needs to know who beat whom, and the pool {pool.name!r} does not keep that",
+            "choose a policy that does without; /v1/catalog says which",
+        )
+    return field
+
+
+def order_propensity(side_count: int) -> float:
+    """Chance of the order in which sides are shown: each is as likely as any other."""
+    return 1.0 / math.factorial(side_count)
+
+
+def _candidates(known: Known, ask: Ask) -> npt.NDArray[np.int32]:
+    if ask.candidates is None and not known.whole:
+        raise wrong_field(
+            "invalid_parameter",
+            "candidates",
+            f"the pool has more than {MOST_WHOLE:,} players",
+            "name those who may be chosen",
+        )
+    if not ask.newcomers:
+        _check_known(known, ask)
+    if ask.candidates is None:
+        rows = np.flatnonzero(known.rated)
+    else:
+        rows = np.array([known.row_of[name] for name in ask.candidates], np.int64)
+    if ask.exclude:
+        rows = rows[~np.isin(rows, [known.row_of[name] for name in ask.exclude])]
+    if len(rows) < ask.side_count:
+        raise wrong_field(
+            "too_few_candidates",
+            "candidates",
+            f"{len(rows)} to choose from for {ask.side_count} sides",
+            "name more, newcomers with 'newcomers' set to true; or ask for fewer sides",
+        )
+    return rows.astype(np.int32)
+
+
+def _check_known(known: Known, ask: Ask) -> None:
+    errors = tuple(
+        FieldError(
+            f"{field}[{index}]",
+            f"no match of {name!r} was applied",
+            "check the spelling, or set 'newcomers' to true",
+        )
+        for field, names in (("candidates", ask.candidates or ()), ("exclude", ask.exclude))
+        for index, name in enumerate(names)
+        if not known.rated[known.row_of[name]]
+    )
+    if errors:
+        detail = f"{errors[0].field}: the pool {known.pool.name!r} does not know {len(errors)} of those named"
+        raise Problem("invalid_parameter", detail, errors[:SHOWN])
+
+
+SHOWN: Final = 20
+"""Wrong names that an answer tells."""
+
+
+def _eligible(shown: Integers, candidates: npt.NDArray[np.int32], pool: Pool, side_count: int) -> npt.NDArray[np.int32]:
+    ratio = pool.matchups.exposure
+    return candidates if ratio is None else candidates[shown_in_turn(shown[candidates], ratio, side_count)]
+
+
+def _predicted(known: Known, order: npt.NDArray[np.int32]) -> tuple[tuple[float, ...], float | None]:
+    table = known.table
+    sides = tuple(Side((known.names[row],), rank=place) for place, row in enumerate(order.tolist(), 1))
+    rows = Table(table.tallies[order], table.skills[order], table.pool, table.scores)
+    found = forecast(known.pool.live, Match("planned", known.pool.name, known.at, sides), rows)
+    return tuple(found.win.tolist()), found.tie

@@ -1,0 +1,277 @@
+"""Serves requests for matchups: those that wait for one pool together, so that each sees the one before under way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from service.log import LogUnavailable
+from service.pools import Pool
+from service.problems import Problem
+from service.store.connection import StoreUnavailable
+from service.store.leases import MOST_OPEN, MOST_WHOLE, Lease, Leases, TooManyOpen
+from service.store.partitions import Partitions, Position, Unreadable, unknown_pool
+from service.suggest.account import Account, Base, account_of, base_of
+from service.suggest.choose import MOST_COUNT, Ask, choose
+from service.suggest.keeper import Keeper
+from service.suggest.known import Known
+
+MOST_TRIES: Final = 8
+"""Draws of the same requests, where other processes take leases in between."""
+
+MOST_DESKS: Final = 64
+"""Pools of which something is kept in memory while nobody asks."""
+
+ANSWER_S: Final = 15.0
+"""Time that a request has, Redis and Kafka included."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    ask: Ask
+    answer: asyncio.Future[Mapping[str, Lease]]
+
+
+@dataclass(slots=True)
+class _Desk:
+    """One pool's requests, and what is known of it."""
+
+    known: Known
+    waiting: deque[_Waiting] = field(default_factory=deque)
+    clerk: asyncio.Task[None] | None = None
+    unaccounted: dict[str, asyncio.Task[bool]] = field(default_factory=dict)
+    """Leases whose account is on its way."""
+
+    def next(self) -> list[_Waiting]:
+        """Requests that are served together: as much as the largest single one may ask for."""
+        taken: list[_Waiting] = []
+        matchups = names = 0
+        while self.waiting:
+            ask = self.waiting[0].ask
+            matchups, names = matchups + ask.count, names + len(ask.names)
+            if taken and (matchups > MOST_COUNT or names > MOST_WHOLE):
+                break
+            taken.append(self.waiting.popleft())
+        return taken
+
+
+class Suggestions:
+    """Suggests matchups of one installation.
+
+    Parameters
+    ----------
+    partitions : Partitions
+    leases : Leases
+    keeper : Keeper
+    clock : callable
+        Seconds since 1970.
+    """
+
+    def __init__(
+        self, partitions: Partitions, leases: Leases, keeper: Keeper, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._partitions = partitions
+        self._leases = leases
+        self._keeper = keeper
+        self._clock = clock
+        self._desks: OrderedDict[str, _Desk] = OrderedDict()
+        self._answering: set[asyncio.Task[bool]] = set()
+
+    async def suggest(self, pool: Pool, ask: Ask) -> Mapping[str, Lease]:
+        """Answer one request.
+
+        Returns
+        -------
+        mapping
+            The leases by their matchups' ids, in the order drawn.
+
+        Raises
+        ------
+        Problem
+            What is wrong with the request; ``too_busy`` where too many leases are open, or it took too long;
+            ``kafka_unavailable`` where it could not be accounted for, and is taken back.
+        StoreUnavailable, Unreadable
+        """
+        desk = self._desk(pool)
+        answer: asyncio.Future[Mapping[str, Lease]] = asyncio.get_running_loop().create_future()
+        desk.waiting.append(_Waiting(ask, answer))
+        if desk.clerk is None:
+            desk.clerk = asyncio.create_task(self._serve(desk))
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await answer
+        except TimeoutError:
+            raise Problem("too_busy", f"no matchups could be taken within {ANSWER_S:g} s") from None
+
+    async def open(self, pool: Pool) -> tuple[Position, dict[str, Lease]]:
+        """Read the open leases of a pool, by their ids, and what they are told beside.
+
+        Raises
+        ------
+        Problem
+            ``unknown_pool``
+        StoreUnavailable, Unreadable
+        """
+        known = Known(pool, self._leases)
+        await known.refresh(self._now(), ())
+        if known.whole and not known.names and not known.leases:
+            raise unknown_pool(pool.name)
+        return known.position, known.leases
+
+    async def give_back(self, pool: Pool, id_: str) -> None:
+        """Close a lease without a result; one that is closed stays so.
+
+        Raises
+        ------
+        Problem
+            ``unknown_pool`` where nothing was ever applied.
+        StoreUnavailable
+        """
+        await self._leases.give_back(pool.name, [id_])
+
+    def _now(self) -> int:
+        return int(self._clock() * 1000)
+
+    def _desk(self, pool: Pool) -> _Desk:
+        desk = self._desks.get(pool.name)
+        if desk is None:
+            desk = self._desks[pool.name] = _Desk(Known(pool, self._leases))
+        self._desks.move_to_end(pool.name)
+        if len(self._desks) > MOST_DESKS:
+            idle = (name for name, one in self._desks.items() if one.clerk is None and not one.unaccounted)
+            del self._desks[next(idle)]
+        return desk
+
+    async def _serve(self, desk: _Desk) -> None:
+        try:
+            while together := desk.next():
+                try:
+                    await self._serve_together(desk, together)
+                except (Problem, StoreUnavailable, Unreadable) as error:
+                    desk.known.forget()
+                    _refuse(together, error)
+                except TooManyOpen:
+                    desk.known.forget()
+                    _refuse(
+                        together, Problem("too_busy", f"the pool has {MOST_OPEN:,} open matchups, as many as it may")
+                    )
+                except BaseException as error:
+                    # A fault: nobody may wait for an answer that does not come.
+                    desk.known.forget()
+                    _refuse([*together, *desk.waiting], error)
+                    desk.waiting.clear()
+                    raise
+        finally:
+            desk.clerk = None
+
+    async def _serve_together(self, desk: _Desk, together: Sequence[_Waiting]) -> None:
+        known = desk.known
+        for _ in range(MOST_TRIES):
+            now = self._now()
+            await known.refresh(now, [name for one in together for name in one.ask.names])
+            records: list[Base | Account] = [] if known.accounted else [base_of(known)]
+            known.accounted = True
+            given: dict[_Waiting, Mapping[str, Lease]] = {}
+            leases: dict[str, Lease] = {}
+            for one in together:
+                if one.answer.done():
+                    continue
+                if asked := known.asked(one.ask.request_id):
+                    given[one] = asked
+                    continue
+                try:
+                    chosen = choose(known, one.ask, now)
+                except Problem as problem:
+                    one.answer.set_exception(problem)
+                    continue
+                records.append(account_of(known, one.ask, chosen))
+                given[one] = chosen.leases
+                leases |= chosen.leases
+            if leases:
+                expired = known.expired
+                partition = known.position.partition
+                mark = await self._leases.take(
+                    known.pool.name, partition, known.mark, leases, expired, known.counts_of(leases)
+                )
+                if mark is None:
+                    known.forget()
+                    continue
+                known.took(mark, leases, expired)
+            self._settle(desk, given, leases, records)
+            return
+        raise Problem("too_busy", f"others took matchups of the pool in between, {MOST_TRIES} times in a row")
+
+    def _settle(
+        self,
+        desk: _Desk,
+        given: Mapping[_Waiting, Mapping[str, Lease]],
+        leases: Mapping[str, Lease],
+        records: Sequence[Base | Account],
+    ) -> None:
+        """Have new leases accounted for, and then answer; meanwhile others are served."""
+        before = {desk.unaccounted[id_] for asked in given.values() for id_ in asked if id_ in desk.unaccounted}
+        task = asyncio.create_task(self._answer(desk, given, leases, records, before))
+        desk.unaccounted |= dict.fromkeys(leases, task)
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer(
+        self,
+        desk: _Desk,
+        given: Mapping[_Waiting, Mapping[str, Lease]],
+        leases: Mapping[str, Lease],
+        records: Sequence[Base | Account],
+        before: set[asyncio.Task[bool]],
+    ) -> bool:
+        """Answer once all is accounted for; where that fails nobody gets anything, and nothing is kept."""
+        pool = desk.known.pool.name
+        try:
+            if leases:
+                await self._keeper.keep(pool, await self._partitions.count(), records)
+            if not all([await task for task in before]):
+                raise LogUnavailable("the request before, under the same id, could not be either")
+        except (LogUnavailable, StoreUnavailable) as error:
+            desk.known.begin_base()
+            await self._take_back(pool, list(leases))
+            _refuse(
+                given, Problem("kafka_unavailable", f"no matchup was given, for none could be accounted for: {error}")
+            )
+            return False
+        except BaseException as error:
+            _refuse(given, error)
+            raise
+        finally:
+            for id_ in leases:
+                del desk.unaccounted[id_]
+        for one, answer in given.items():
+            if not one.answer.done():
+                one.answer.set_result(answer)
+            else:
+                await self._take_back(pool, [id_ for id_ in answer if id_ in leases])
+        return True
+
+    async def _take_back(self, pool: str, ids: Sequence[str]) -> None:
+        """Close leases of which nobody was told; where that fails, they expire."""
+        if ids:
+            with suppress(StoreUnavailable):
+                await self._leases.give_back(pool, ids)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        clerks = [desk.clerk for desk in self._desks.values() if desk.clerk is not None]
+        tasks = [*clerks, *self._answering]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._keeper.close()
+
+
+def _refuse(waiting: Sequence[_Waiting] | Mapping[_Waiting, object], error: BaseException) -> None:
+    for one in waiting:
+        if not one.answer.done():
+            one.answer.set_exception(error)

@@ -1,0 +1,227 @@
+"""What a process knows of one pool when it suggests: ratings, open leases, exposure. Read once, then what changed."""
+
+from __future__ import annotations
+
+import heapq
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from service.candidates import field_of
+from service.columns import Integers
+from service.pools import Pool
+from service.rate import Table
+from service.store.leases import MOST_PURGED, Held, Lease, Leases, Mark, MatchupRead
+from service.store.partitions import Position
+from service.store.rows import unpack_learned, unpack_rows
+
+GROWN_MS: Final = 1_000
+"""Deviations are grown to a moment that is at most so long ago."""
+
+
+class Known:
+    """What is known of one pool.
+
+    Parameters
+    ----------
+    pool : Pool
+    leases : Leases
+
+    Attributes
+    ----------
+    position : Position
+        What the ratings stand for.
+    names : list of str
+        Players that are known, and those who were asked for though they are not.
+    row_of : dict
+        Each one's place among them.
+    rated : bool[n]
+        Which of them the pool knows.
+    table : Table
+        Their rows.
+    whole : bool
+        Whether all players of the pool are among them.
+    at : int
+        The moment to which deviations are grown, epoch milliseconds.
+    field : Field
+        All of them, with the matches under way.
+    leases : dict
+        Those that are open, by their ids.
+    shown : int64[n]
+        How often each was suggested; of no account where the pool does not count it.
+    base : str
+        Changes with whatever the field is made of, but for leases.
+    """
+
+    def __init__(self, pool: Pool, leases: Leases) -> None:
+        self.pool = pool
+        self._store = leases
+        self.names: list[str] = []
+        self.row_of: dict[str, int] = {}
+        self.whole = True
+        self.leases: dict[str, Lease] = {}
+        self._mark: Mark | None = None
+        self._expired: dict[str, None] = {}
+        self._ends: list[tuple[int, str]] = []
+        self._generation, self._totals = "", b""
+        self._counts: dict[str, int] = {}
+        self._uncounted: dict[str, int] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what was drawn and not taken: all is laid out anew."""
+        self.at = 0
+        self._mark = None
+        self.begin_base()
+
+    def begin_base(self) -> None:
+        """Let what follows be told from what was accounted for before."""
+        self.base = secrets.token_hex(8)
+        self.accounted = False
+        """Whether the log has the base."""
+        self.number = 0
+        """Accounts that have referred to the base."""
+        self.opened: dict[str, Lease] = {}
+        self.closed: list[str] = []
+
+    @property
+    def mark(self) -> Mark:
+        """Of the leases that are open in Redis."""
+        assert self._mark is not None, "refreshed first"
+        return self._mark
+
+    @property
+    def expired(self) -> list[str]:
+        """Leases to purge."""
+        return list(self._expired)[:MOST_PURGED]
+
+    async def refresh(self, now: int, wanted: Sequence[str]) -> None:
+        """Read what changed.
+
+        Parameters
+        ----------
+        now : int
+            Epoch milliseconds.
+        wanted : sequence of str
+            Players who are asked for by name.
+
+        Raises
+        ------
+        Problem
+            ``unknown_pool`` where nothing was ever applied.
+        StoreUnavailable, Unreadable
+        """
+        held = Held(self._generation, self._totals, self._mark)
+        read = await self._store.read(self.pool, held, list(dict.fromkeys(wanted)))
+        if read.rows is None and any(name not in self.row_of for name in wanted):
+            # Newcomers get rows beside those of the pool.
+            read = await self._store.read(self.pool, held._replace(generation="", totals=b""), ())
+        self.position: Position = read.position
+        anew = now >= self.at + GROWN_MS
+        if read.rows is not None:
+            self._lay_out(read, wanted)
+            anew = True
+        moved = await self._follow(read, now)
+        if read.exposure is not None or read.rows is not None:
+            self._count(read)
+        if anew:
+            self.at = now
+            self.begin_base()
+        if anew or moved:
+            under_way = [rows for lease in self.leases.values() if (rows := self.rows_of(lease))]
+            self.field = field_of(self.pool.live, self.table, self.at, under_way=under_way)
+
+    def rows_of(self, lease: Lease) -> list[int]:
+        """Rows of those of a lease's players who are known."""
+        return [self.row_of[name] for side in lease.sides for name in side if name in self.row_of]
+
+    def asked(self, request_id: str | None) -> dict[str, Lease]:
+        """Open leases that were taken under a request id."""
+        if request_id is None:
+            return {}
+        return {id_: lease for id_, lease in self.leases.items() if lease.request_id == request_id}
+
+    def add(self, id_: str, lease: Lease, rows: npt.NDArray[np.int32]) -> None:
+        """Count a matchup that was drawn as under way."""
+        self.leases[id_] = lease
+        self.field = self.field.with_match(rows.tolist())
+        self.shown[rows] += 1
+
+    def counts_of(self, leases: Mapping[str, Lease]) -> dict[str, int]:
+        """How often players were suggested, as it is to be stored with new leases."""
+        if self.pool.matchups.exposure is None:
+            return {}
+        names = {name for lease in leases.values() for side in lease.sides for name in side}
+        return self._uncounted | {name: int(self.shown[self.row_of[name]]) for name in names}
+
+    def took(self, mark: Mark, leases: Mapping[str, Lease], expired: Sequence[str]) -> None:
+        """Note that leases were taken, and which were purged."""
+        self._mark = mark
+        self._counts |= self.counts_of(leases)
+        self._uncounted = {}
+        for id_, lease in leases.items():
+            heapq.heappush(self._ends, (lease.until, id_))
+        for id_ in expired:
+            del self._expired[id_]
+
+    def _lay_out(self, read: MatchupRead, wanted: Sequence[str]) -> None:
+        assert read.rows is not None
+        self.whole = read.whole
+        if read.whole:
+            found = {name.decode(): row for name, row in zip(read.rows[::2], read.rows[1::2], strict=True) if name}
+            self._generation, self._totals = read.position.generation, read.totals or b""
+            rows = {**found, **{name: None for name in wanted if name not in found}}
+        else:
+            self._generation, self._totals = "", b""
+            rows = dict(zip(dict.fromkeys(wanted), read.rows, strict=True))
+        self.names = list(rows)
+        self.row_of = {name: row for row, name in enumerate(self.names)}
+        self.rated: npt.NDArray[np.bool_] = np.array([row is not None for row in rows.values()], bool)
+        live = self.pool.live
+        self.table = Table(*unpack_rows(list(rows.values()), live), *unpack_learned(read.learned, live))
+
+    async def _follow(self, read: MatchupRead, now: int) -> bool:
+        """Bring the open leases up to date; answers whether others are open than before."""
+        changed = False
+        if read.ids is not None:
+            there = set(read.ids)
+            for id_ in [id_ for id_ in self.leases if id_ not in there]:
+                del self.leases[id_]
+                self.closed.append(id_)
+                changed = True
+            self._expired = {id_: None for id_ in self._expired if id_ in there}
+            new = [id_ for id_ in read.ids if id_ not in self.leases and id_ not in self._expired]
+            for id_, lease in (await self._store.fetch(self.pool.name, read.position.partition, new)).items():
+                self.leases[id_] = self.opened[id_] = lease
+                heapq.heappush(self._ends, (lease.until, id_))
+                changed = True
+        self._mark = read.mark
+        while self._ends and self._ends[0][0] <= now:
+            _, id_ = heapq.heappop(self._ends)
+            if self.leases.pop(id_, None) is not None:
+                self._expired[id_] = None
+                self.closed.append(id_)
+                changed = True
+        return changed
+
+    def _count(self, read: MatchupRead) -> None:
+        """Lay out exposure; whoever is not counted yet begins where the least shown stands."""
+        if read.exposure is not None:
+            flat = read.exposure
+            pairs = zip(flat[::2], flat[1::2], strict=True) if read.whole else zip(self.names, flat, strict=True)
+            self._counts = {
+                name if isinstance(name, str) else name.decode(): int(count)
+                for name, count in pairs
+                if name is not None and count is not None
+            }
+        counted = [self._counts.get(name) for name in self.names]
+        least = min((count for count in counted if count is not None), default=0)
+        self._uncounted = {
+            name: least
+            for name, count, rated in zip(self.names, counted, self.rated.tolist(), strict=True)
+            if count is None and rated
+        }
+        self.shown: Integers = np.array([least if count is None else count for count in counted], np.int64)
