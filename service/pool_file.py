@@ -157,8 +157,12 @@ def _section(pattern: str, given: Any, before: Sequence[Pool]) -> Pool:
             raise _Wrong([*path, "system"], f"{system.name!r} is there already; each system runs once in a pool")
         _check_shapes(path, live, system, section)
         systems.append(system)
-    with _checked(["matchups", "policy"], ["matchups", "parameters"]):
-        create_policy(section.matchups.policy, section.matchups.parameters)
+    said = section.matchups
+    if said.policy is None and said.parameters:
+        raise _Wrong(["matchups", "parameters"], "they are of no policy; name it as 'policy'")
+    if said.policy is not None:
+        with _checked(["matchups", "policy"], ["matchups", "parameters"]):
+            create_policy(said.policy, said.parameters)
     matches, deviation = section.provisional.matches, section.provisional.deviation
     return Pool(
         name=pattern,
@@ -170,7 +174,7 @@ def _section(pattern: str, given: Any, before: Sequence[Pool]) -> Pool:
         most_sides=section.most_sides,
         most_players=section.most_players,
         pairs=base.pairs if section.pairs is None else section.pairs,
-        matchups=section.matchups,
+        matchups=said,
     )
 
 

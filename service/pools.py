@@ -55,8 +55,8 @@ class MatchupDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes
     ----------
-    policy : str
-        The policy's name.
+    policy : str, optional
+        The policy's name; without it the one for the goal that is asked for.
     parameters : dict
         Its parameters.
     floor : float
@@ -67,7 +67,7 @@ class MatchupDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Whether players that the pool does not know may be candidates.
     """
 
-    policy: str = "uniform"
+    policy: str | None = None
     parameters: dict[str, Any] = {}
     floor: Annotated[float, Meta(ge=0, le=1)] = 0.02
     exposure: Annotated[float, Meta(ge=1, le=1_000_000)] | None = None

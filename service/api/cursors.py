@@ -97,6 +97,25 @@ def decode_pool(text: str) -> str:
     return name
 
 
+def encode_lease(until: int, id_: str) -> str:
+    """Write the cursor after an open lease: when it ends, epoch milliseconds, and its id.
+
+    Examples
+    --------
+    >>> encode_lease(7, "1-3-mu-5k2f9"), decode_lease("NyAxLTMtbXUtNWsyZjk")
+    ('NyAxLTMtbXUtNWsyZjk', (7, '1-3-mu-5k2f9'))
+    """
+    return _text(f"{until} {id_}".encode())
+
+
+def decode_lease(text: str) -> tuple[int, str]:
+    """Read what `encode_lease` wrote; raises ``Problem`` ``malformed``."""
+    until, _, id_ = _packed(text).decode(errors="replace").partition(" ")
+    if not (until.isascii() and until.isdigit() and len(until) < 16 and id_):
+        raise malformed_cursor()
+    return int(until), id_
+
+
 def malformed_cursor() -> Problem:
     """Build the problem of a cursor that no page gave."""
     return Problem("malformed", "cursor: this is no cursor of such a list")

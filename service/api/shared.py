@@ -13,9 +13,12 @@ from service.settings import Settings
 from service.store.board import Boards
 from service.store.changes import Changes
 from service.store.connection import Store
+from service.store.leases import Leases
 from service.store.pairs import PairCounts
 from service.store.partitions import Partitions
 from service.store.watch import Watch
+from service.suggest.desk import Suggestions
+from service.suggest.keeper import Keeper
 from service.writer import Writer
 
 
@@ -39,6 +42,8 @@ class Parts:
         Follows what happens.
     writer : Writer
         Sends matches.
+    suggestions : Suggestions
+        Suggests matchups.
     """
 
     settings: Settings
@@ -50,9 +55,11 @@ class Parts:
     watch: Watch
     changes: Changes
     writer: Writer
+    suggestions: Suggestions
 
     async def close(self) -> None:
         """End all connections."""
+        await self.suggestions.close()
         await self.changes.close()
         await self.watch.close()
         await self.writer.close()
@@ -82,6 +89,11 @@ def make_parts(settings: Settings) -> Parts:
         watch=Watch(partitions),
         changes=Changes(partitions),
         writer=Writer(settings.kafka, settings.topic, settings.partitioner),
+        suggestions=Suggestions(
+            partitions,
+            Leases(store, partitions, settings.installation, settings.topic),
+            Keeper(settings.kafka, settings.topic, settings.partitioner),
+        ),
     )
 
 

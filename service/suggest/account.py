@@ -15,7 +15,7 @@ import numpy as np
 
 from service.rate import MATCHES
 from service.ratings.link import Link
-from service.suggest.choose import Ask, Chosen, order_propensity
+from service.suggest.ask import Ask, Chosen, order_propensity
 from service.suggest.known import Known
 
 

@@ -17,7 +17,7 @@ from service.store.connection import StoreUnavailable
 from service.store.leases import MOST_OPEN, MOST_WHOLE, Lease, Leases, TooManyOpen
 from service.store.partitions import Partitions, Position, Unreadable, unknown_pool
 from service.suggest.account import Account, Base, account_of, base_of
-from service.suggest.choose import MOST_COUNT, Ask, choose
+from service.suggest.ask import MOST_COUNT, Ask, fulfil
 from service.suggest.keeper import Keeper
 from service.suggest.known import Known
 
@@ -174,8 +174,8 @@ class Suggestions:
         for _ in range(MOST_TRIES):
             now = self._now()
             await known.refresh(now, [name for one in together for name in one.ask.names])
-            records: list[Base | Account] = [] if known.accounted else [base_of(known)]
-            known.accounted = True
+            base = None if known.accounted else base_of(known)
+            accounts: list[Account] = []
             given: dict[_Waiting, Mapping[str, Lease]] = {}
             leases: dict[str, Lease] = {}
             for one in together:
@@ -185,14 +185,15 @@ class Suggestions:
                     given[one] = asked
                     continue
                 try:
-                    chosen = choose(known, one.ask, now)
+                    chosen = fulfil(known, one.ask, now)
                 except Problem as problem:
                     one.answer.set_exception(problem)
                     continue
-                records.append(account_of(known, one.ask, chosen))
+                accounts.append(account_of(known, one.ask, chosen))
                 given[one] = chosen.leases
                 leases |= chosen.leases
             if leases:
+                known.accounted = True
                 expired = known.expired
                 partition = known.position.partition
                 mark = await self._leases.take(
@@ -202,7 +203,7 @@ class Suggestions:
                     known.forget()
                     continue
                 known.took(mark, leases, expired)
-            self._settle(desk, given, leases, records)
+            self._settle(desk, given, leases, accounts if base is None else [base, *accounts])
             return
         raise Problem("too_busy", f"others took matchups of the pool in between, {MOST_TRIES} times in a row")
 

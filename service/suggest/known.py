@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from service.candidates import field_of
 from service.columns import Integers
+from service.matchups.field import level
 from service.pools import Pool
 from service.rate import Table
 from service.store.leases import MOST_PURGED, Held, Lease, Leases, Mark, MatchupRead
@@ -20,6 +21,15 @@ from service.store.rows import unpack_learned, unpack_rows
 
 GROWN_MS: Final = 1_000
 """Deviations are grown to a moment that is at most so long ago."""
+
+
+def keeps_pairs(pool: Pool) -> bool:
+    """Whether fields of a pool have pairs and a posterior, without which some policies cannot work.
+
+    None has: this, and the fields that `Known.refresh` makes, are where they come in.
+    """
+    del pool
+    return False
 
 
 class Known:
@@ -132,7 +142,8 @@ class Known:
             self.begin_base()
         if anew or moved:
             under_way = [rows for lease in self.leases.values() if (rows := self.rows_of(lease))]
-            self.field = field_of(self.pool.live, self.table, self.at, under_way=under_way)
+            live = self.pool.live
+            self.field = field_of(live, self.table, self.at, under_way=under_way) if self.names else level(0)
 
     def rows_of(self, lease: Lease) -> list[int]:
         """Rows of those of a lease's players who are known."""

@@ -1,11 +1,11 @@
-"""Draws the matchups of one request from what is known of a pool, each after the one before. Talks to nothing."""
+"""A request for matchups, and how it is fulfilled from what is known of a pool. Talks to nothing."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -13,19 +13,22 @@ import numpy.typing as npt
 
 from service.columns import Integers
 from service.match import Match, Side
-from service.matchups import Policy
+from service.matchups import Goal, Policy, policies
+from service.matchups.choose import choose
 from service.matchups.draw import draw
 from service.matchups.exposure import shown_in_turn
-from service.matchups.field import Field
 from service.pools import Pool
 from service.predict import forecast
 from service.problems import FieldError, Problem, wrong_field
 from service.rate import Table
 from service.store.leases import MOST_WHOLE, Lease, new_id
-from service.suggest.known import Known
+from service.suggest.known import Known, keeps_pairs
 
 MOST_COUNT: Final = 100
 """Matchups of one request."""
+
+SHOWN: Final = 20
+"""Wrong names that an answer tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Chosen:
     rows: Sequence[Sequence[int]]
 
 
-def choose(known: Known, ask: Ask, now: int) -> Chosen:
+def fulfil(known: Known, ask: Ask, now: int) -> Chosen:
     """Draw what a request asks for; what is known counts it as under way.
 
     Parameters
@@ -103,17 +106,16 @@ def choose(known: Known, ask: Ask, now: int) -> Chosen:
     Raises
     ------
     Problem
-        ``invalid_parameter``, ``too_few_candidates`` or ``pairs_not_kept``; nothing was drawn.
+        ``invalid_parameter`` or ``too_few_candidates``; nothing was drawn.
     """
     candidates = _candidates(known, ask)
-    with_needs(known.field, ask.policy, known.pool)
     rng = np.random.default_rng(ask.seed)
     leases: dict[str, Lease] = {}
     rows: list[list[int]] = []
     for _ in range(ask.count):
         eligible = _eligible(known.shown, candidates, known.pool, ask.side_count)
         everybody = len(eligible) == len(known.field)
-        field = with_needs(known.field if everybody else known.field.among(eligible), ask.policy, known.pool)
+        field = known.field if everybody else known.field.among(eligible)
         drawn = draw(ask.policy, field, ask.side_count, ask.floor, rng)
         taken = eligible[list(drawn.players)]
         order = taken[rng.permutation(ask.side_count)]
@@ -139,24 +141,6 @@ def choose(known: Known, ask: Ask, now: int) -> Chosen:
         leases[id_] = lease
         rows.append(taken.tolist())
     return Chosen(candidates, leases, rows)
-
-
-def with_needs(field: Field, policy: Policy, pool: Pool) -> Field:
-    """Give a field what a policy cannot do without: the one place where pair counts and the posterior come in.
-
-    Raises
-    ------
-    Problem
-        ``pairs_not_kept``
-    """
-    if policy.needs:
-        raise wrong_field(
-            "pairs_not_kept",
-            "policy",
-            f"{policy.name} needs to know who beat whom, and the pool {pool.name!r} does not keep that",
-            "choose a policy that does without; /v1/catalog says which",
-        )
-    return field
 
 
 def order_propensity(side_count: int) -> float:
@@ -206,10 +190,6 @@ def _check_known(known: Known, ask: Ask) -> None:
         raise Problem("invalid_parameter", detail, errors[:SHOWN])
 
 
-SHOWN: Final = 20
-"""Wrong names that an answer tells."""
-
-
 def _eligible(shown: Integers, candidates: npt.NDArray[np.int32], pool: Pool, side_count: int) -> npt.NDArray[np.int32]:
     ratio = pool.matchups.exposure
     return candidates if ratio is None else candidates[shown_in_turn(shown[candidates], ratio, side_count)]
@@ -221,3 +201,17 @@ def _predicted(known: Known, order: npt.NDArray[np.int32]) -> tuple[tuple[float,
     rows = Table(table.tallies[order], table.skills[order], table.pool, table.scores)
     found = forecast(known.pool.live, Match("planned", known.pool.name, known.at, sides), rows)
     return tuple(found.win.tolist()), found.tie
+
+
+def policy_of(pool: Pool, name: str | None, parameters: Mapping[str, Any] | None, goal: Goal | None) -> Policy:
+    """Choose the policy of a request: the one it names, else the pool's where that fits, else the one for its goal.
+
+    Raises
+    ------
+    Problem
+        ``unknown_name``, ``invalid_parameter`` or ``pairs_not_kept``.
+    """
+    said = pool.matchups
+    if name is None and said.policy is not None and (goal is None or goal in policies()[said.policy].goals):
+        name, parameters = said.policy, said.parameters if parameters is None else parameters
+    return choose(name, parameters, goal, pairs=keeps_pairs(pool))
