@@ -133,10 +133,10 @@ class Known:
         anew = now >= self.at + GROWN_MS
         if read.rows is not None:
             self._lay_out(read, wanted)
-            anew = True
         moved = await self._follow(read, now)
         if read.exposure is not None or read.rows is not None:
             self._count(read)
+            anew = True
         if anew:
             self.at = now
             self.begin_base()
@@ -200,8 +200,7 @@ class Known:
         if read.ids is not None:
             there = set(read.ids)
             for id_ in [id_ for id_ in self.leases if id_ not in there]:
-                del self.leases[id_]
-                self.closed.append(id_)
+                self._close(id_)
                 changed = True
             self._expired = {id_: None for id_ in self._expired if id_ in there}
             new = [id_ for id_ in read.ids if id_ not in self.leases and id_ not in self._expired]
@@ -212,11 +211,17 @@ class Known:
         self._mark = read.mark
         while self._ends and self._ends[0][0] <= now:
             _, id_ = heapq.heappop(self._ends)
-            if self.leases.pop(id_, None) is not None:
+            if id_ in self.leases:
+                self._close(id_)
                 self._expired[id_] = None
-                self.closed.append(id_)
                 changed = True
         return changed
+
+    def _close(self, id_: str) -> None:
+        del self.leases[id_]
+        # What came and went between two accounts is in neither.
+        if self.opened.pop(id_, None) is None:
+            self.closed.append(id_)
 
     def _count(self, read: MatchupRead) -> None:
         """Lay out exposure; whoever is not counted yet begins where the least shown stands."""

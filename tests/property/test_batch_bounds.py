@@ -31,6 +31,13 @@ def seeds(offset: int, pool: str, names: Sequence[str]) -> Record:
     return Record(offset, 0, pool.encode(), json.dumps(fields, ensure_ascii=False).encode())
 
 
+def result(offset: int) -> Record:
+    """A result between the same two players, of a matchup whose id is as long as one may be."""
+    match = json.loads(record(offset, "chess", ["ann"], ["bob"]).value or b"")
+    value = json.dumps({**match, "matchup": str(offset).rjust(128, "m")}).encode()
+    return Record(offset, 0, b"chess", value)
+
+
 def long_name(number: int) -> str:
     """Quotation marks take twice their room in a receipt."""
     return str(number).rjust(128, '"')
@@ -48,6 +55,7 @@ LOGS = {
         record(n, "arena.2026", [long_name(n % 60)], [long_name(60 + n // 60)]) for n in range(1_500)
     ],
     "crowds in an arena": [record(n, "arena.2026", *([long_name(n + i)] for i in range(60))) for n in range(20)],
+    "results of matchups": [result(n) for n in range(8_000)],
     "seeds": [seeds(n, "chess", [long_name(1_000 * n + i) for i in range(1_000)]) for n in range(5)],
 }
 
