@@ -68,7 +68,7 @@ class Field:
         place = np.full(len(self), -1, dtype=np.int32)
         place[candidates] = np.arange(len(candidates), dtype=np.int32)
         pairs = place[self.under_way]
-        posterior = self.posterior and self.posterior.among(candidates)
+        posterior = self.posterior and self.posterior.of(candidates.tolist())
         return replace(
             self,
             rating=self.rating[candidates],

@@ -123,15 +123,6 @@ class Posterior:
         _absorb(mean, covariance, precision, shift, self.wins, wins, pairs, self.noise)
         return new
 
-    def among(self, players: npt.NDArray[np.int32]) -> Posterior:
-        """The posterior of some of the players, in the order given.
-
-        Parameters
-        ----------
-        players : int32[k]
-        """
-        return Posterior(self.mean[players], self.covariance[np.ix_(players, players)], self.noise)
-
     def with_match(self, players: npt.NDArray[np.int32]) -> Posterior:
         """The posterior to be expected once these have played: means stay, what is unsure of them shrinks.
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from service.columns import Integers
 from service.match import Match, Side
 from service.matchups import Goal, Policy, policies
-from service.matchups.choose import choose
 from service.matchups.draw import draw
 from service.matchups.exposure import shown_in_turn
+from service.matchups.goals import policy_for
 from service.pools import Pool
 from service.predict import forecast
 from service.problems import FieldError, Problem, wrong_field
@@ -214,4 +214,4 @@ def policy_of(pool: Pool, name: str | None, parameters: Mapping[str, Any] | None
     said = pool.matchups
     if name is None and said.policy is not None and (goal is None or goal in policies()[said.policy].goals):
         name, parameters = said.policy, said.parameters if parameters is None else parameters
-    return choose(name, parameters, goal, pairs=keeps_pairs(pool))
+    return policy_for(goal, name, parameters, pairs=keeps_pairs(pool))
