@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from standings.commands import dead_letters, offline, operate, run, simulate
+from standings.commands import dead_letters, matchups, offline, operate, run, simulate
 from standings.errors import Mistake, Trouble
 
 app = typer.Typer(
@@ -15,7 +15,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (run, offline, operate, simulate):
+for part in (run, offline, matchups, simulate, operate):
     app.add_typer(part.app)
 app.add_typer(dead_letters.app, name="dead-letters")
 

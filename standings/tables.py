@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 from rich.console import Console
@@ -20,7 +20,7 @@ SHOWN: Final = 50
 """Players in a table; the JSON has them all."""
 
 
-def print_json(answer: msgspec.Struct) -> None:
+def print_json(answer: msgspec.Struct | Mapping[str, Any]) -> None:
     """Print an answer as one JSON document on one line."""
     sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
     sys.stdout.buffer.flush()

@@ -1,7 +1,7 @@
 """Suggestions without servers: a store in this process, a list in place of the topic, a clock that the test moves."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from service.log import LogUnavailable
 from service.matchups import create
@@ -68,7 +68,12 @@ class Shop:
 
     def stored(self) -> set[str]:
         """Ids of the leases in the store, ended ones that are not purged among them."""
-        return {id_.decode() for id_ in self.store.fake.hkeys(KEYS.leases(self.pool.name))}
+        return set(self.fields(KEYS.leases(self.pool.name)))
+
+    def fields(self, key: str) -> dict[str, str]:
+        """A hash as it is stored."""
+        found = cast("dict[bytes, bytes]", self.store.fake.hgetall(key))
+        return {name.decode(): value.decode() for name, value in found.items()}
 
 
 def players_of(leases: Mapping[str, Lease]) -> list[str]:

@@ -16,7 +16,7 @@ from service.pool_file import parse_pools
 from service.suggest.account import Account, Base
 from tests.league import duel
 from tests.suggesting import Shop, players_of
-from tests.unit.test_scripts import FakeStore
+from tests.unit.test_scripts import KEYS, FakeStore
 
 PLAYERS = [f"p{number}" for number in range(12)]
 
@@ -65,8 +65,10 @@ class Reader:
     def _field(self, rows: Any) -> Field:
         base = self.base
         assert base is not None
-        columns = (base.rating, base.deviation, base.location, base.variance)
-        whole = Field(*map(np.array, columns), base.link, np.array(base.matches), np.empty((0, 2), np.int32))
+        rating, deviation, location, variance, matches = (
+            np.array(column) for column in (base.rating, base.deviation, base.location, base.variance, base.matches)
+        )
+        whole = Field(rating, deviation, location, variance, base.link, matches, np.empty((0, 2), np.int32))
         for players in self.open.values():
             whole = whole.with_match(players)
         return whole.among(rows.astype(np.int32))
@@ -129,15 +131,13 @@ def test_nobody_is_shown_much_more_often_than_somebody_else() -> None:
             if candidates is None:
                 least = max(1, min(shown.values()))
                 assert all(count <= 2 * least for name, count in shown.items() if name not in PLAYERS[:2])
-        stored = {
-            name.decode(): int(count)
-            for name, count in shop.store.fake.hgetall(shop.owner._keys.exposure("chess")).items()
-        }
+        key = KEYS.exposure("chess")
+        stored = {name: int(count) for name, count in shop.fields(key).items()}
         assert stored == shown
         # Who comes now begins where the least shown stands, and is not shown until it has caught up with the rest.
         await shop.owner.play([duel("chess", "late", "p0")])
         await shop.suggest("uniform")
-        late = int(shop.store.fake.hget(shop.owner._keys.exposure("chess"), "late"))
+        late = int(shop.fields(key)["late"])
         assert late - min(shown.values()) in (0, 1)
 
     asyncio.run(run())
