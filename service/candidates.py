@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
 
 import numpy as np
 
@@ -58,9 +59,9 @@ def field_of(
     location, variance = _performances(system, table, rest)
     matches = table.tallies[:, MATCHES].copy()
     pairs = [np.empty((0, 2), dtype=np.int32)]
-    # All matches of one size at once: of thousands under way, one by one takes longer than all else.
-    for size in sorted({len(players) for players in under_way}):
-        orders = np.array([players for players in under_way if len(players) == size], dtype=np.int32)
+    # Several of one size at once: of thousands under way, one by one takes longer than all else.
+    for size, several in groupby(under_way, key=len):
+        orders = np.array(list(several), dtype=np.int32)
         np.add.at(matches, orders, 1.0)
         pairs.append(orders[:, np.stack(np.triu_indices(size, 1), axis=1)].reshape(-1, 2))
     for players in under_way if posterior else ():

@@ -77,3 +77,18 @@ def test_matches_under_way_are_those_of_the_field() -> None:
     assert found.posterior is not None
     assert one_by_one.posterior is not None
     assert np.array_equal(found.posterior.covariance, one_by_one.posterior.covariance)
+
+
+def test_the_field_of_some_is_as_if_the_others_only_played_with_them() -> None:
+    elo = create("elo")
+    table = filled(elo, 6)
+    leases = [(4, 0), (1, 4, 2), (5, 3)]
+    some = np.array([4, 2, 0], np.int32)
+    found = field_of(elo, table, AT, under_way=leases, wins=np.arange(36.0).reshape(6, 6)).among(some)
+    alone = field_of(elo, table, AT)
+    for column in ("rating", "deviation", "location", "variance"):
+        assert np.array_equal(getattr(found, column), getattr(alone, column)[some])
+    assert np.array_equal(found.matches, alone.matches[some] + [2.0, 1.0, 1.0])
+    assert found.under_way.tolist() == [[0, 2], [0, 1]]
+    assert found.wins is not None
+    assert found.wins.tolist() == [[28.0, 26.0, 24.0], [16.0, 14.0, 12.0], [4.0, 2.0, 0.0]]
