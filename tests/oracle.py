@@ -7,7 +7,6 @@ in the order that the service states (strongest side first, sums from the smalle
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from hashlib import blake2b
 from heapq import merge
 from typing import Any, NamedTuple
 
-from tests import oracle_glicko2, oracle_ratings
+from tests import oracle_glicko2, oracle_kalman, oracle_ratings
 from tests.oracle_match import SLUG, Dead, Match, Seed, read
 from tests.oracle_pairs import Pairs
 from tests.oracle_ratings import Scores, unscored
@@ -53,9 +52,8 @@ Configuration = Callable[[str], Rules]
 
 def built_in(pool: str) -> Rules:
     """What is in force without a pools file."""
-    if pool == "arena" or pool.startswith("arena."):
-        return Rules(("glicko2",), 2.0, pairs=True)
-    return Rules(("elo",), 0.0)
+    arena = pool == "arena" or pool.startswith("arena.")
+    return Rules(("kalman",), 2.0 if arena else 0.0, pairs=arena)
 
 
 @dataclass
@@ -293,11 +291,12 @@ def _digest_of(record: Record) -> str:
     return blake2b((record.key or b"") + value, digest_size=16).hexdigest()
 
 
-SYSTEMS: dict[str, Any] = {"elo": oracle_ratings, "glicko2": oracle_glicko2}
+SYSTEMS: dict[str, Any] = {"elo": oracle_ratings, "glicko2": oracle_glicko2, "kalman": oracle_kalman}
+"""Each with ``OPENING``, ``new_row``, ``seeded``, ``view`` and ``rate``."""
 
 
 def _new_pool(rules: Rules) -> Pool:
-    tables = {system: Table(learned=[0.0, 0.0] if system == "elo" else []) for system in rules.systems}
+    tables = {system: Table(learned=list(SYSTEMS[system].OPENING)) for system in rules.systems}
     return Pool(tables, pairs=Pairs() if rules.pairs else None)
 
 
@@ -351,30 +350,20 @@ def _seed(system: str, table: Table, seed: Seed) -> None:
     if system != seed.system:
         return
     # As a pool begins: by what it has learned since, the error of one seed would widen the next.
-    unsure = _deviation(system, SYSTEMS[system].new_row(), [0.0, 0.0], 0.0)
+    rates = SYSTEMS[system]
+    _, unsure = rates.view(rates.new_row(), rates.OPENING, 0.0)
     for name, (rating, deviation) in seed.players.items():
-        known = unsure if deviation is None else deviation
-        if system == "elo":
-            table.rows[name][4:] = oracle_ratings.seeded(rating, known, table.learned)
-        else:
-            table.rows[name][4:] = [rating, min(known, 350.0), 0.06]
+        table.rows[name][4:] = rates.seeded(rating, unsure if deviation is None else deviation, table.learned)
 
 
 def _is_new(row: list[float]) -> bool:
     return row[0] == 0.0 and row[3] == 0.0
 
 
-def _deviation(system: str, row: list[float], learned: list[float], rest_days: float) -> float:
-    if system == "elo":
-        return oracle_ratings.deviation_of(row, learned, rest_days)
-    drift = 173.7178 * row[6] * (173.7178 * row[6])
-    return math.sqrt(min(row[5] * row[5] + rest_days * 0.21436 * drift, 350.0 * 350.0))
-
-
 def _value(system: str, row: list[float], rules: Rules) -> float:
     """By the row alone: what a pool learns later moves no place."""
-    opening = [0.0, 0.0] if system == "elo" else []
-    return row[4] - rules.deviations * _deviation(system, row, opening, 0.0) if rules.deviations else row[4]
+    rating, deviation = SYSTEMS[system].view(row, SYSTEMS[system].OPENING, 0.0)
+    return float(rating - rules.deviations * deviation if rules.deviations else rating)
 
 
 def _shown(pool: Pool, rules: Rules, name: str, at: int) -> Shown:
@@ -382,7 +371,7 @@ def _shown(pool: Pool, rules: Rules, name: str, at: int) -> Shown:
     table = pool.tables[system]
     row = table.rows.get(name, SYSTEMS[system].new_row())
     rest = 0.0 if _is_new(row) else max(0.0, at - row[3]) / DAY_MS
-    return row[4], _deviation(system, row, table.learned, rest), table.board.get(name)
+    return (*SYSTEMS[system].view(row, table.learned, rest), table.board.get(name))
 
 
 def top(pool: Pool, count: int = 10) -> str:
@@ -392,6 +381,6 @@ def top(pool: Pool, count: int = 10) -> str:
     lines = []
     for place, (player, _) in enumerate(first, 1):
         row = pool.rows[player]
-        deviation = _deviation(system, row, pool.learned, 0.0)
-        lines.append(f"{place:3} {player:24} {row[4]:8.2f} ± {deviation:6.2f}  {row[0]:.0f} matches")
+        rating, deviation = SYSTEMS[system].view(row, pool.learned, 0.0)
+        lines.append(f"{place:3} {player:24} {rating:8.2f} ± {deviation:6.2f}  {row[0]:.0f} matches")
     return "\n".join(lines)

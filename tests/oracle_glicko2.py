@@ -21,11 +21,24 @@ VOLATILITY = 6
 SCALE = 173.7178
 BLUR = 3.0 / (math.pi * math.pi) / (SCALE * SCALE)
 DAY_MS = 86_400_000.0
+PERIODS_PER_DAY = 0.21436
+
+OPENING: list[float] = []
 
 
 def new_row() -> list[float]:
     """Matches, won, tied, last_at, rating, deviation, volatility of a newcomer."""
     return [0.0, 0.0, 0.0, 0.0, 1500.0, 350.0, 0.06]
+
+
+def seeded(rating: float, deviation: float, learned: list[float]) -> list[float]:
+    """As sure as is said, but never less than a newcomer."""
+    return [rating, min(deviation, 350.0), 0.06]
+
+
+def view(row: list[float], learned: list[float], rest_days: float) -> tuple[float, float]:
+    """Rating, and deviation grown with rest."""
+    return row[RATING], math.sqrt(_grown(row, rest_days * PERIODS_PER_DAY, 350.0 * 350.0))
 
 
 def rate(
@@ -37,7 +50,7 @@ def rate(
     deviation: float = 350.0,
     least_deviation: float = 45.0,
     most_volatility: float = 0.1,
-    periods_per_day: float = 0.21436,
+    periods_per_day: float = PERIODS_PER_DAY,
     home: float = 0.0,
 ) -> None:
     """Predict, update and score one match; nothing is learned for the whole pool."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 
 from tests.oracle_match import Match
@@ -13,6 +13,9 @@ BELIEF = 5
 VARIANCE = 6
 PLAYED = 7
 PEAK = 8
+
+OPENING = [0.0, 0.0]
+"""What a pool has learned before its first match: how far off ratings are in the mean, and from how many matches."""
 
 
 def new_row() -> list[float]:
@@ -25,10 +28,17 @@ def seeded(rating: float, deviation: float, learned: list[float]) -> list[float]
     return [rating, rating + learned[0], deviation * deviation, 0.0, rating]
 
 
-def deviation_of(row: list[float], learned: list[float], rest_days: float) -> float:
-    """How far off a rating may be; no rest makes it less sure."""
+def view(row: list[float], learned: list[float], rest_days: float) -> tuple[float, float]:
+    """Rating and deviation, how far off it may be; no rest makes it less sure."""
     off = row[BELIEF] - row[RATING] - learned[0]
-    return math.sqrt(row[VARIANCE] + off * off)
+    return row[RATING], math.sqrt(row[VARIANCE] + off * off)
+
+
+def _logistic(x: float) -> float:
+    try:
+        return 1.0 / (1.0 + math.exp(-x))
+    except OverflowError:
+        return 0.0
 
 
 class Scores:
@@ -39,16 +49,26 @@ class Scores:
     def __init__(self, sums: list[float]) -> None:
         self.sums = sums
 
-    def add(self, match: Match, location: list[float], variance: list[float]) -> None:
+    def add(
+        self,
+        match: Match,
+        location: list[float],
+        variance: list[float],
+        link: Callable[[float], float] = _logistic,
+        zone: float | None = None,
+    ) -> None:
+        """Score what was expected; of two sides with the system's own zone of ties, or with the one learned here."""
         ranks = match.ranks
         two = len(ranks) == 2
         pairs: list[tuple[float, float]] = []
         if two:
-            self._outcome(ranks, (location[0] - location[1]) / math.sqrt(variance[0] + variance[1]))
+            self._outcome(ranks, (location[0] - location[1]) / math.sqrt(variance[0] + variance[1]), link, zone)
         for i, q in _pairs(ranks, location, variance):
             if ranks[i] == ranks[q] and not two:
                 continue
-            chance = _logistic((location[i] - location[q]) / math.sqrt(variance[i] + variance[q]))
+            gap = (location[i] - location[q]) / math.sqrt(variance[i] + variance[q])
+            # With a zone a tie counts one half.
+            chance = link(gap) if zone is None else 0.5 + 0.5 * (link(gap - zone) - link(-gap - zone))
             chance = min(max(chance, 1e-15), 1.0 - 1e-15)
             pairs.append((chance, 0.5 if ranks[i] == ranks[q] else float(ranks[i] < ranks[q])))
         if not pairs:
@@ -74,17 +94,19 @@ class Scores:
             self._bin(chance, result, 0.5 / count)
             self._bin(1.0 - chance, 1.0 - result, 0.5 / count)
 
-    def _outcome(self, ranks: list[int], gap: float) -> None:
-        """Win, tie or loss; the zone of ties takes a step up its likelihood."""
-        zone = math.exp(self.sums[7])
-        win, loss = _logistic(gap - zone), _logistic(-gap - zone)
-        chances = [win, max(0.0, 1.0 - win - loss), loss]
-        slopes = [-zone * (win * (1.0 - win)), 0.0, -zone * (loss * (1.0 - loss))]
-        slopes[1] = -slopes[0] - slopes[2]
-        bounded = [min(max(chance, 1e-15), 1.0 - 1e-15) for chance in chances]
+    def _outcome(self, ranks: list[int], gap: float, link: Callable[[float], float], known: float | None) -> None:
+        """Win, tie or loss; a zone of ties that is learned here takes a step up its likelihood."""
+        zone = math.exp(self.sums[7]) if known is None else known
+        win, loss = link(gap - zone), link(-gap - zone)
+        bounded = [min(max(chance, 1e-15), 1.0 - 1e-15) for chance in (win, max(0.0, 1.0 - win - loss), loss)]
         came = 1 if ranks[0] == ranks[1] else 0 if ranks[0] < ranks[1] else 2
         self.sums[5] += 1.0
         self.sums[6] -= math.log(bounded[came])
+        if known is not None:
+            return
+        # The logistic's, the only link here without a zone of its own.
+        slopes = [-zone * (win * (1.0 - win)), 0.0, -zone * (loss * (1.0 - loss))]
+        slopes[1] = -slopes[0] - slopes[2]
         information = 0.0
         for chance, slope in zip(bounded, slopes, strict=True):
             information += slope * slope / chance
@@ -186,10 +208,3 @@ def _sum(values: Iterable[float]) -> float:
     for value in sorted(values):
         total += value
     return total
-
-
-def _logistic(x: float) -> float:
-    try:
-        return 1.0 / (1.0 + math.exp(-x))
-    except OverflowError:
-        return 0.0

@@ -72,7 +72,7 @@ def _slope(
         half = zone * math.sqrt(noise[side] + noise[q]) / r
         gap = (x - mean[q]) / r
         if rank[side] == rank[q]:
-            v, w = between(-half - gap, half - gap)  # SIGN
+            v, w = between(-half - gap, half - gap)
         elif rank[side] < rank[q]:
             v, w = above(gap - half)
         else:
