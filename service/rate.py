@@ -25,6 +25,9 @@ TALLY_COLUMNS: Final = ("matches", "won", "tied", "last_at")
 
 DAY_MS: Final = 86_400_000.0
 
+LEAST_SEEDED: Final = 1e-30
+"""A seed's deviation is at least this: its fourth power must be a number above 0."""
+
 
 class Table(NamedTuple):
     """The state of one pool under one rating system.
@@ -158,7 +161,7 @@ def seed(system: RatingSystem, seed: Seed, rows: Sequence[int], table: Table) ->
         _, (unsure,) = system.view(system.newcomer()[None, :], system.opening(), np.zeros(1))
         rating = np.array([player.rating for player in seed.players])
         given = [player.deviation for player in seed.players]
-        deviation = np.array([unsure if sd is None else sd for sd in given])
+        deviation = np.array([unsure if sd is None else max(sd, LEAST_SEEDED) for sd in given])
         table.skills[rows] = system.seeded(rating, deviation, table.pool)
 
 

@@ -353,7 +353,9 @@ def _seed(system: str, table: Table, seed: Seed) -> None:
     rates = SYSTEMS[system]
     _, unsure = rates.view(rates.new_row(), rates.OPENING, 0.0)
     for name, (rating, deviation) in seed.players.items():
-        table.rows[name][4:] = rates.seeded(rating, unsure if deviation is None else deviation, table.learned)
+        table.rows[name][4:] = rates.seeded(
+            rating, unsure if deviation is None else max(deviation, 1e-30), table.learned
+        )
 
 
 def _is_new(row: list[float]) -> bool:

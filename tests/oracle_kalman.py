@@ -42,7 +42,8 @@ def new_row() -> list[float]:
 def seeded(rating: float, deviation: float, learned: list[float]) -> list[float]:
     """As sure as is said, whatever is learned of the spread later."""
     spread = math.exp(2.0 * learned[SPREAD])
-    variance = deviation / UNIT * (deviation / UNIT)
+    least_sure = min(deviation / UNIT, 5.0)
+    variance = least_sure * least_sure
     if variance <= spread:
         return [rating, 1.0 / variance - 1.0 / spread, 0.0, 2.0 / spread, 0.0, 0.0]
     return [rating, spread - variance, 0.0, 2.0 * spread, 0.0, 0.0]

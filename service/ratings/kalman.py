@@ -26,7 +26,7 @@ from msgspec import Meta
 
 from service.columns import Floats, Matches
 from service.ratings import Expected, Promise, RatingSystem, Shapes
-from service.ratings.kalman_learn import DRIFT, FIRST_VARIANCE, NORMAL_TAILS, SPREAD
+from service.ratings.kalman_learn import DRIFT, FIRST_VARIANCE, MOST_SPREAD, NORMAL_TAILS, SPREAD
 from service.ratings.kalman_match import update
 from service.ratings.kalman_player import KNOWN, KNOWN_BY_SPREAD, MEAN, RATING, START, UNIT, VARIANCE, rested
 from service.ratings.link import Link
@@ -57,7 +57,7 @@ class Kalman(RatingSystem, frozen=True, kw_only=True):
     """
 
     name: ClassVar[str] = "kalman"
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
     shapes: ClassVar[Shapes] = Shapes(most_sides=20_000)
     # A neutral tie moves nobody who plays, and narrows their deviations. But what it teaches of spread and drift shows
     # at once in how others are read who have rested, so that neither can be promised of all that is shown.
@@ -90,9 +90,12 @@ class Kalman(RatingSystem, frozen=True, kw_only=True):
         return np.array([number for start in starts for number in (start, FIRST_VARIANCE)] + [0.0, 0.0, NORMAL_TAILS])
 
     def seeded(self, rating: Floats, deviation: Floats, pool: Floats) -> Floats:
-        """Rows of players who come with a rating; what they were given does not change with the spread."""
+        """Rows of players who come with a rating; what they were given does not change with the spread.
+
+        Nobody is less sure than the widest spread: beyond it, what a match of great weight leaves is lost in rounding.
+        """
         skills, spread = np.zeros((len(rating), len(self.skill_columns))), math.exp(2.0 * pool[SPREAD])
-        variance = (deviation / UNIT) ** 2
+        variance = np.minimum(deviation / UNIT, MOST_SPREAD) ** 2
         skills[:, RATING] = rating
         skills[:, KNOWN] = np.where(variance <= spread, 1.0 / variance - 1.0 / spread, spread - variance)
         skills[:, KNOWN_BY_SPREAD] = np.where(variance <= spread, 2.0 / spread, 2.0 * spread)

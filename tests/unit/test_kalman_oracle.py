@@ -55,7 +55,11 @@ def test_the_oracle_has_the_same_bits(count: int, players: int, counts: list[int
     for number in range(count):
         at = number * DAY_MS
         if draw.random() < 0.05:
-            row, rating, deviation = draw.randrange(players), draw.gauss(1500, 900), draw.choice([20.0, 231.0, 900.0])
+            row, rating, deviation = (
+                draw.randrange(players),
+                draw.gauss(1500, 900),
+                draw.choice([20.0, 231.0, 900.0, 1e9]),
+            )
             seed(system, Seed("seed", "1", "pool", at, "kalman", (SeededPlayer("x", rating, deviation),)), [row], table)
             rows[str(row)][4:] = oracle_kalman.seeded(rating, deviation, learned)
             rows[str(row)][3] = max(rows[str(row)][3], at) if rows[str(row)][0] or rows[str(row)][3] else at

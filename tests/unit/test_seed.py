@@ -174,3 +174,16 @@ def test_a_seed_twice_is_the_same() -> None:
     for _ in range(2):
         seed(ELO, read(), [0, 1], twice)
     assert bits(once) == bits(twice)
+
+
+@pytest.mark.parametrize("name", ["elo", "elo_mmr", "kalman"])
+@pytest.mark.parametrize("deviation", [5e-324, 1e-160, 1e9])
+def test_after_any_seed_ratings_are_numbers(name: str, deviation: float) -> None:
+    """The smallest and the largest that a record may say, and a match of the greatest weight on top."""
+    system = create(name)
+    table = empty(system, 2)
+    seed(system, read(system=name, players=players(deviation=deviation)), [0, 1], table)
+    for at in (86_400_000, 86_400_000, 10**12):
+        heavy = Match("m", "chess", at, (Side(("ann",), rank=1), Side(("bob",), rank=1)), weight=1000.0)
+        rate(system, lay_out([heavy], [0, 1]), table)
+        assert all(np.isfinite(array).all() for array in (*table, *viewed(system, table)))
