@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from benchmarks.report import figure, ratio
+from service.pools import LIVE
 from service.store.connection import Store
 from service.store.layout import Keys
 from service.store.partition import load
@@ -111,7 +112,7 @@ async def _bytes_each(store: Store, keys: list[Keys]) -> float:
     for key in keys:
         pools = {name.split("/")[0] for name in (await load(store, key)).fingerprints}
         for pool in pools:
-            players += await store.command("HLEN", key.rows(pool, "elo"))
-            for name in (key.rows(pool, "elo"), key.board(pool, "elo")):
+            players += await store.command("HLEN", key.rows(pool, LIVE))
+            for name in (key.rows(pool, LIVE), key.board(pool, LIVE)):
                 size += await store.command("MEMORY", "USAGE", name, "SAMPLES", "0")
     return size / players

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from service.match import MOST_ON_A_SIDE, MOST_SIDES
 from service.matchups import create as create_policy
-from service.pools import PROFILES, MatchupDefaults, Pool, Pools, Provisional
+from service.pools import PROFILES, USUAL_SIDES, MatchupDefaults, Pool, Pools, Provisional
 from service.problems import Problem
 from service.ratings import RatingSystem, create
 
@@ -48,7 +48,7 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shadows: Annotated[tuple[_Shadow, ...], Meta(max_length=MOST_SHADOWS)] = ()
     deviations: Annotated[float, Meta(ge=0, le=10)] | None = None
     provisional: _Provisional = _Provisional()
-    most_sides: Annotated[int, Meta(ge=2, le=MOST_SIDES)] = MOST_SIDES
+    most_sides: Annotated[int, Meta(ge=2, le=MOST_SIDES)] = USUAL_SIDES
     most_players: Annotated[int, Meta(ge=1, le=MOST_ON_A_SIDE)] = MOST_ON_A_SIDE
     pairs: bool | None = None
     matchups: MatchupDefaults = MatchupDefaults()

@@ -14,8 +14,14 @@ import numpy.typing as npt
 from msgspec import Meta
 
 from service.columns import Floats
-from service.match import MOST_ON_A_SIDE, MOST_SIDES, Side
+from service.match import MOST_ON_A_SIDE, Side
 from service.ratings import RatingSystem, create
+
+LIVE: Final = "kalman"
+"""The live system of both profiles, and the one that rates where none is named."""
+
+USUAL_SIDES: Final = 5_000
+"""Sides of a match, at most, unless a pool says otherwise: what most systems take, so that they can be shadows."""
 
 RULES_REVISION: Final = 2
 """Raised by every change of what is accepted as a match or how records become columns."""
@@ -110,7 +116,7 @@ class Pool:
     systems: tuple[RatingSystem, ...]
     deviations: float
     provisional: Provisional
-    most_sides: int = MOST_SIDES
+    most_sides: int = USUAL_SIDES
     most_players: int = MOST_ON_A_SIDE
     pairs: bool = False
     matchups: MatchupDefaults = UNSAID
@@ -265,11 +271,11 @@ def built_in() -> tuple[Pool, ...]:
 
 
 def _ladder(pattern: str) -> Pool:
-    return Pool(pattern, "ladder", pattern, (create("elo"),), 0.0, Provisional(matches=10))
+    return Pool(pattern, "ladder", pattern, (create(LIVE),), 0.0, Provisional(matches=10))
 
 
 def _arena(pattern: str) -> Pool:
-    return Pool(pattern, "arena", pattern, (create("glicko2"),), 2.0, Provisional(matches=30), pairs=True)
+    return Pool(pattern, "arena", pattern, (create(LIVE),), 2.0, Provisional(matches=30), pairs=True)
 
 
 PROFILES: Final = {"ladder": _ladder, "arena": _arena}

@@ -2,8 +2,8 @@
 
 >>> from standings import rate
 >>> sides = [{"players": ["ann"], "rank": 1}, {"players": ["bob"], "rank": 2}]
->>> [(player.player, player.rating) for player in rate([{"pool": "chess", "at": 0, "sides": sides}]).players]
-[('ann', 1516.0), ('bob', 1484.0)]
+>>> [(player.player, round(player.rating)) for player in rate([{"pool": "chess", "at": 0, "sides": sides}]).players]
+[('ann', 1609), ('bob', 1391)]
 """
 
 from importlib import import_module

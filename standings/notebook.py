@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from service.match import Match, decode
+from service.pools import LIVE
 from service.predict import forecast, foretold_places
 from service.problems import Problem
 from service.rate import LAST_AT
@@ -105,7 +106,7 @@ class Rated:
         >>> ratings = rate([{"pool": "chess", "at": at, "sides": sides} for at in range(3)])
         >>> found = ratings.predict(["ann", "bob"])
         >>> [round(chance, 3) for chance in (*found.win, found.tie)]
-        [0.579, 0.334, 0.087]
+        [0.821, 0.117, 0.062]
         """
         ladders = self._played.ladders
         if pool is None and len(ladders) == 1:
@@ -141,7 +142,7 @@ class Rated:
         return f"<{len(self.players):,} players by {self.system}, {self._played.matches:,} matches>"
 
 
-def rate(matches: Matches, system: str = "elo", **parameters: Any) -> Rated:
+def rate(matches: Matches, system: str = LIVE, **parameters: Any) -> Rated:
     """Rate matches in their order.
 
     Parameters
@@ -164,7 +165,7 @@ def rate(matches: Matches, system: str = "elo", **parameters: Any) -> Rated:
     --------
     >>> from standings import Match, Side
     >>> game = Match("1", "chess", "2026-11-20", (Side(("ann",), score=2), Side(("bob",), score=1)))
-    >>> [(player.player, player.rating) for player in rate([game], k=20).players]
+    >>> [(player.player, player.rating) for player in rate([game], "elo", k=20).players]
     [('ann', 1510.0), ('bob', 1490.0)]
     >>> rate([{"pool": "chess", "at": 0, "sides": []}])
     Traceback (most recent call last):
@@ -173,7 +174,7 @@ def rate(matches: Matches, system: str = "elo", **parameters: Any) -> Rated:
     return Rated(_played(matches, [create(system, parameters)]))
 
 
-def evaluate(matches: Matches, system: str = "elo", **parameters: Any) -> Evaluation:
+def evaluate(matches: Matches, system: str = LIVE, **parameters: Any) -> Evaluation:
     """Predict, then update, match by match: how good the predictions are.
 
     Parameters
@@ -189,7 +190,7 @@ def evaluate(matches: Matches, system: str = "elo", **parameters: Any) -> Evalua
     Examples
     --------
     >>> game = {"pool": "chess", "at": 0, "sides": [{"players": ["ann"], "rank": 1}, {"players": ["bob"], "rank": 2}]}
-    >>> found = evaluate([game, game])
+    >>> found = evaluate([game, game], "elo")
     >>> found.matches, round(found.brier, 3)
     (2, 0.228)
     """
@@ -223,14 +224,14 @@ def compare(matches: Matches, *names: str) -> Evaluations:
 
 
 def predict(
-    matches: Matches, sides: Sequence[str | Sequence[str]], system: str = "elo", **parameters: Any
+    matches: Matches, sides: Sequence[str | Sequence[str]], system: str = LIVE, **parameters: Any
 ) -> Prediction:
     """Rate matches, then forecast one; see `rate` and `Rated.predict`.
 
     Examples
     --------
     >>> game = {"pool": "chess", "at": 0, "sides": [{"players": ["ann"], "rank": 1}, {"players": ["bob"], "rank": 2}]}
-    >>> [round(chance, 3) for chance in predict([game], ["ann", "bob"], k=400).win]
+    >>> [round(chance, 3) for chance in predict([game], ["ann", "bob"], "elo", k=400).win]
     [0.892, 0.076]
     """
     return rate(matches, system, **parameters).predict(sides)

@@ -5,17 +5,20 @@ import shutil
 import sys
 import uuid
 from collections.abc import Callable, Generator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from consumers.seen import SeenIds, entries_of
+from service.api import inputs
 from service.match import Match
 from service.pools import Pools
 from service.warm import SHAPES, warm
 from standings import cli
 from standings.embedded import KafkaServer, ValkeyServer, ensure_jars, home
+from tests.api import Clock
 
 Unique = Callable[[str], str]
 Command = Callable[..., tuple[int, str, str]]
@@ -121,6 +124,14 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         return int(ended.value.code or 0), out, err
 
     return run
+
+
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """Stop the API's clock at the moment that is given: ratings go on with time, and read twice are the same then."""
+    moment = datetime(2026, 12, 1, tzinfo=UTC)
+    monkeypatch.setattr(inputs, "datetime", Clock(moment))
+    return moment
 
 
 @pytest.fixture(scope="session")

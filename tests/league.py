@@ -9,13 +9,16 @@ from typing import Any
 from consumers.judge import Judge
 from consumers.partition import Partition
 from service.partitioner import partition_of
-from service.pools import Pools
+from service.pools import LIVE, Pools
+from service.rate import Table
+from service.ratings import create
 from service.store.apply import Applied, apply
 from service.store.board import Boards
 from service.store.connection import Store
 from service.store.layout import Keys
 from service.store.partition import load, read_fields
 from service.store.partitions import Partitions
+from service.store.rows import unpack_learned, unpack_rows
 
 AT = 1_795_000_000_000
 """When the first match is played; each next one a second later."""
@@ -44,7 +47,8 @@ def tie(pool: str, sides: Iterable[Sequence[str]]) -> dict[str, Any]:
 def newcomers(pool: str, names: Sequence[str]) -> list[dict[str, Any]]:
     """Matches after which all of many players, two sides at least, stand where newcomers begin."""
     sides = [names[start : start + 50] for start in range(0, len(names), 50)]
-    return [tie(pool, sides[start : start + 400]) for start in range(0, len(sides), 400)]
+    # More sides at once are tabulated, which moves them by the last bits.
+    return [tie(pool, sides[start : start + 32]) for start in range(0, len(sides), 32)]
 
 
 class Owner:
@@ -96,6 +100,13 @@ class League:
         """Apply matches where their pools belong; partitions without any get an empty range."""
         for index, owner in enumerate(self.owners):
             await owner.play([match for match in matches if partition_of(match["pool"], len(self.owners)) == index])
+
+    async def table(self, pool: str, *players: str) -> Table:
+        """Rows of players as they are stored under the system of pools that are not configured."""
+        keys, system = self.keys(partition_of(pool, len(self.owners))), create(LIVE)
+        rows = await self.store.command("HMGET", keys.rows(pool, LIVE), *players)
+        learned = await self.store.command("HGET", keys.learned, f"{pool}/{LIVE}")
+        return Table(*unpack_rows(rows, system), *unpack_learned(learned, system))
 
 
 @asynccontextmanager

@@ -73,10 +73,8 @@ def mixture(seed: int, count: int, partitions: int) -> list[Item]:
 
 def _seed(rng: random.Random, number: int, timestamp: int) -> dict[str, Any]:
     pool = rng.choice(POOLS)
-    system = "glicko2" if pool.startswith("arena") else "elo"
-    if rng.random() < 0.1:
-        # One that the pool does not have.
-        system = "elo" if system == "glicko2" else "glicko2"
+    # Now and then one that pools do not have unless configured.
+    system = "kalman" if rng.random() < 0.9 else "elo"
     players = []
     for player in rng.sample(range(60), rng.randint(1, 6)):
         name = f"p{player}" if rng.random() < 0.7 else f"neu-{number}-{player}"

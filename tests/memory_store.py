@@ -34,7 +34,7 @@ POOLS = parse_pools(
     """,
     "pools.toml",
 )
-"""A board of Elo that is ordered by deviations too, since those hang on what the pool as a whole has learned."""
+"""Boards of Elo and of kalman that are ordered by deviations too, since those hang on what the pool has learned."""
 
 
 @dataclass
@@ -177,7 +177,7 @@ def match(number: int, pool: str, rows: Sequence[int], draw: np.random.Generator
 
 def seed_of(number: int, pool: str, rows: Sequence[int], draw: np.random.Generator) -> bytes:
     # A system that the pool has, but for three in ten.
-    system = "glicko2" if pool.startswith("arena") is bool(draw.random() < 0.7) else "elo"
+    system = "kalman" if draw.random() < 0.7 else "glicko2"
     players = [
         {"player": f"p{row}", "rating": 1_000.0 + 100 * row, **({"deviation": 70} if row % 2 else {})} for row in rows
     ]

@@ -18,7 +18,7 @@ from service.store.streams import RECEIPT_HEADER
 
 _AT: Final = 1_795_000_000_000
 MATCH_EXAMPLE: Final = Match("m-81", "blitz", _AT, (Side(("ann",), rank=1), Side(("bob",), rank=2)))
-SEED_EXAMPLE: Final = Seed("seed", "s-1", "blitz", _AT, "elo", (SeededPlayer("ann", 1820.0, 60.0),))
+SEED_EXAMPLE: Final = Seed("seed", "s-1", "blitz", _AT, "kalman", (SeededPlayer("ann", 1820.0, 60.0),))
 
 _CLIENTS: Final[dict[Partitioner, str]] = {
     "murmur2": "`murmur2`, as the clients of Java and aiokafka do",

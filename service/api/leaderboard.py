@@ -37,7 +37,7 @@ class BoardAnswer(TypedDict):
 
 _EXAMPLE: Final = {
     "pool": "arena",
-    "system": "glicko2",
+    "system": "kalman",
     "order": "rating - 2 * deviation",
     "total": 1289,
     "rank_intervals": "exact",

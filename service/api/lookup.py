@@ -48,7 +48,7 @@ class LookupAnswer(TypedDict):
 
 _EXAMPLE: Final = {
     "pool": "arena",
-    "system": "glicko2",
+    "system": "kalman",
     "total": 1289,
     "rank_intervals": "exact",
     "players": [

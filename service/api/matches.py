@@ -78,8 +78,8 @@ _ANSWER: Final = {
             "position": "1-3-184468",
             "outcome": "applied",
             "changes": [
-                {"player": "ann", "rating": [1500.0, 1516.0], "deviation": [350.0, 290.2], "rank": [204, 118]},
-                {"player": "bob", "rating": [1500.0, 1484.0], "deviation": [350.0, 290.2], "rank": [731, 902]},
+                {"player": "ann", "rating": [1500.0, 1608.7], "deviation": [232.0, 211.9], "rank": [204, 118]},
+                {"player": "bob", "rating": [1500.0, 1391.3], "deviation": [232.0, 211.9], "rank": [731, 902]},
             ],
         }
     ]

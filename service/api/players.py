@@ -31,7 +31,7 @@ class PlayerAnswer(RatedPlayer):
 _EXAMPLE: Final = {
     "pool": "arena",
     "player": "meta-llama/Llama-3.1-8B",
-    "system": "glicko2",
+    "system": "kalman",
     "rating": 1724.31,
     "deviation": 41.2,
     "interval": [1643.6, 1805.1],

@@ -20,7 +20,7 @@ app = typer.Typer()
 @takes_file
 def rate(
     source: Source,
-    system: Annotated[str, typer.Option(metavar="NAME", help="The rating system.")] = "elo",
+    system: Annotated[str, typer.Option(metavar="NAME", help="The rating system.")] = "kalman",
     param: Parameters = None,
     json: Json = False,
 ) -> None:
@@ -75,7 +75,7 @@ def performance(
     results: Annotated[
         str, typer.Argument(metavar="RESULTS", help="CSV: opponent,result with won, tied or lost in each row.")
     ],
-    system: Annotated[str, typer.Option(metavar="NAME", help="The rating system.")] = "elo",
+    system: Annotated[str, typer.Option(metavar="NAME", help="The rating system.")] = "kalman",
     param: Parameters = None,
     json: Json = False,
 ) -> None:

@@ -27,7 +27,7 @@ from tests.memory_store import (
 
 def seeds(offset: int, pool: str, names: Sequence[str]) -> Record:
     players = [{"player": name, "rating": 1 / 3, "deviation": 100 / 3} for name in names]
-    fields = {"type": "seed", "id": str(offset), "pool": pool, "at": 0, "system": "elo", "players": players}
+    fields = {"type": "seed", "id": str(offset), "pool": pool, "at": 0, "system": "kalman", "players": players}
     return Record(offset, 0, pool.encode(), json.dumps(fields, ensure_ascii=False).encode())
 
 
@@ -77,7 +77,7 @@ def hold_to_bounds(records: list[Record], asked: bool, pools: Pools) -> None:
         rows = sum(
             len(section.items) // 2
             for section in change.sections
-            if (section.key.endswith("/elo") and "/rows/" in section.key) or "/pairs/" in section.key
+            if (section.key.endswith("/kalman") and "/rows/" in section.key) or "/pairs/" in section.key
         )
         store.apply(change)
         assert rows <= BATCH_ROWS
@@ -117,9 +117,9 @@ def test_shadows_are_bounded_and_stored_alike() -> None:
     for key, content in alone.content.items():
         if "/rows/" in key or "/board/" in key:
             assert store.content[key] == content
-            assert store.content[key.replace("elo", "glicko2")].keys() == content.keys()
-            assert store.content[key.replace("elo", "glicko2")] != content
-    assert set(store.content[KEYS.learned]) == {b"chess/elo", b"chess/glicko2"}
+            assert store.content[key.replace("kalman", "glicko2")].keys() == content.keys()
+            assert store.content[key.replace("kalman", "glicko2")] != content
+    assert set(store.content[KEYS.learned]) == {b"chess/kalman", b"chess/glicko2"}
 
 
 def test_a_batch_is_filled() -> None:

@@ -32,7 +32,7 @@ def fresh() -> str:
 
 async def everyone(made: League) -> list[tuple[str, float]]:
     """The board by another way: all of it, sorted here."""
-    flat = await made.store.command("ZRANGE", made.keys().board("chess", "elo"), "0", "-1", "WITHSCORES")
+    flat = await made.store.command("ZRANGE", made.keys().board("chess", "kalman"), "0", "-1", "WITHSCORES")
     rows = [(name, float(score)) for name, score in zip(flat[::2], flat[1::2], strict=True)]
     rows.sort(key=lambda row: row[0], reverse=True)
     rows.sort(key=lambda row: row[1], reverse=True)

@@ -119,8 +119,7 @@ def test_a_receipt_is_what_stood_before_and_after() -> None:
         store.apply(play(store, partition, batch))
         ((_, value),) = list(store.content[KEYS.receipts].items())[-1:]
         for pool in batch.accepted_of:
-            live = "glicko2" if pool.startswith("arena") else "elo"
-            board = store.content[KEYS.board(pool, live)]
+            board = store.content[KEYS.board(pool, "kalman")]
             for move in unpack_receipt(value).moves:
                 assert move.value[0] == values.get((pool, move.player))
                 assert repr(move.value[1]).encode() == board[move.player.encode()]
@@ -129,7 +128,7 @@ def test_a_receipt_is_what_stood_before_and_after() -> None:
 
 @pytest.mark.parametrize("pool", NAMES)
 def test_the_board_does_not_hang_on_how_the_log_is_cut(pool: str) -> None:
-    """Elo's deviation hangs on a pool's row that moves with every match, of whomever."""
+    """Elo's deviation and kalman's hang on a pool's row that moves with every match, of whomever."""
     draw = np.random.default_rng(4)
     records = [
         Record(n, 86_400_000 * n, pool.encode(), match(n, pool, draw.permutation(30)[:2].tolist(), draw))
@@ -154,10 +153,11 @@ def test_what_is_stored() -> None:
     )
     assert (state[b"count/applied"], state[b"count/duplicate"], state[b"count/dead/null_value"]) == (b"1", b"1", b"1")
     assert (state[b"anchor_offset"], state[b"anchor_timestamp"]) == (b"7", b"3")
-    assert store.content[KEYS.board("chess", "elo")] == {b"ann": b"1516.0", b"bob": b"1484.0"}
+    board = store.content[KEYS.board("chess", "kalman")]
+    assert board == {b"ann": b"1608.6674775103872", b"bob": b"1391.3325224896128"}
     assert store.content[KEYS.pools] == {b"chess": b"0"}
-    assert list(store.content[KEYS.fingerprints]) == [b"chess/elo"]
-    assert json.loads(store.content[KEYS.fingerprints][b"chess/elo"])["k"] == 32.0
+    assert list(store.content[KEYS.fingerprints]) == [b"chess/kalman"]
+    assert json.loads(store.content[KEYS.fingerprints][b"chess/kalman"])["spread"] == 232.0
     (changes,) = store.content[KEYS.changes].items()
     assert (changes[0], json.loads(changes[1])) == (b"5", {"start": 0, "pools": {"chess": ["ann", "bob"]}})
     assert KEYS.receipts not in store.content

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from service.api.cursors import BoardCursor
 from standings.embedded import ValkeyServer
 from tests.api import Client, serving
@@ -25,6 +27,7 @@ async def walk(ask: Client, **parameters: Any) -> list[Any]:
         parameters["cursor"] = body["next"]
 
 
+@pytest.mark.usefixtures("frozen")
 def test_a_page(redis_server: ValkeyServer, unique: Unique) -> None:
     async def run() -> None:
         async with serving(redis_server.url, unique("board")) as (league, ask):
@@ -37,7 +40,7 @@ def test_a_page(redis_server: ValkeyServer, unique: Unique) -> None:
             assert body.pop("as_of").endswith("Z")
             assert body == {
                 "pool": "chess",
-                "system": "elo",
+                "system": "kalman",
                 "order": "rating",
                 "total": 5,
                 "rank_intervals": "exact",
@@ -64,6 +67,7 @@ def test_a_page(redis_server: ValkeyServer, unique: Unique) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.usefixtures("frozen")
 def test_pages_of_any_size_give_the_same_board(valkey: ValkeyServer, unique: Unique) -> None:
     async def run() -> None:
         async with serving(valkey.url, unique("board")) as (league, ask):
@@ -153,12 +157,12 @@ def test_cursors_are_checked(valkey: ValkeyServer, unique: Unique) -> None:
                 await ask.problem(BOARD, 400, "malformed", cursor=cursor)
             other = BoardCursor("chess", "1", "glicko2", 1.0, "ann").encode()
             await ask.problem(BOARD, 404, "unknown_name", cursor=other)
-            body = await ask.problem(BOARD, 422, "invalid_parameter", cursor=other, system="elo")
+            body = await ask.problem(BOARD, 422, "invalid_parameter", cursor=other, system="kalman")
             assert body["errors"][0]["field"] == "system"
             body = await ask.problem("/v1/pools/go/leaderboard", 422, "invalid_parameter", cursor=other)
             assert body["errors"][0]["problem"] == "it is of the pool 'chess'"
             following = (await ask.read(BOARD, limit=1))["next"]
-            assert await ask.read(BOARD, cursor=following, system="elo", limit=1)
+            assert await ask.read(BOARD, cursor=following, system="kalman", limit=1)
             await league.store.command("SET", league.keys().live, "2")
             await ask.problem(BOARD, 404, "unknown_pool", cursor=following)
             await league.owners[0].__class__(league.store, league.keys(), 1).play([duel("chess", "ann", "bob")])

@@ -44,6 +44,7 @@ async def look(ask: Client, *players: str, **more: Any) -> Any:
     return response.json()
 
 
+@pytest.mark.usefixtures("frozen")
 def test_the_order_asked_each_once_and_the_unknown(redis_server: ValkeyServer, unique: Unique) -> None:
     async def run() -> None:
         async with serving(redis_server.url, unique("lookup")) as (league, ask):
@@ -53,7 +54,7 @@ def test_the_order_asked_each_once_and_the_unknown(redis_server: ValkeyServer, u
             assert body.pop("as_of").endswith("Z")
             assert body == {
                 "pool": "chess",
-                "system": "elo",
+                "system": "kalman",
                 "total": 4,
                 "rank_intervals": "exact",
                 "unknown": ["Ann", "zoe"],
@@ -134,7 +135,7 @@ def test_bodies_that_are_none(valkey: ValkeyServer, unique: Unique) -> None:
             kind = {"Content-Type": "Application/JSON; charset=utf-8"}
             assert (await ask.http.post(LOOKUP, content=b'{"players": ["ann"]}', headers=kind)).status_code == 200
             body = is_problem(await ask.post(LOOKUP, {"players": ["ann"], "system": "glicko"}), 404, "unknown_name")
-            assert "it has: elo" in body["detail"]
+            assert "it has: kalman" in body["detail"]
             is_problem(await ask.post(LOOKUP, {"players": ["ann"]}, limit=5), 422, "invalid_parameter")
 
     asyncio.run(run())

@@ -1,14 +1,17 @@
 """A rating in one step over HTTP."""
 
 import asyncio
-import math
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
-from service.performance import MOST_RESULTS
+from service.performance import MOST_RESULTS, SCORES, performance
+from service.rate import DAY_MS, LAST_AT
+from service.ratings import create
 from standings.embedded import ValkeyServer
 from tests.api import Client, is_problem, serving
 from tests.league import duel, newcomers
@@ -28,7 +31,7 @@ async def answer(ask: Client, pool: str, *results: tuple[str, str], **more: Any)
     return response.json()
 
 
-def test_results_against_players_as_they_stand(redis_server: ValkeyServer, unique: Unique) -> None:
+def test_results_against_players_as_they_stand(redis_server: ValkeyServer, unique: Unique, frozen: datetime) -> None:
     async def run() -> None:
         async with serving(redis_server.url, unique("performance"), partitions=2) as (league, ask):
             await league.play(*(duel("chess", "ann", "bob") for _ in range(20)), duel("chess", "cid", "ann"))
@@ -36,11 +39,14 @@ def test_results_against_players_as_they_stand(redis_server: ValkeyServer, uniqu
             before = {one["player"]: one["rating"] for one in board["players"]}
             results = [("ann", "won"), ("bob", "won"), ("bob", "tied"), ("cid", "lost")]
             found = await answer(ask, "chess", *results)
-            assert (found["pool"], found["system"], found["results"], found["score"]) == ("chess", "elo", 4, 2.5)
-            chances = [1 / (1 + 10 ** ((before[name] - found["rating"]) / 400)) for name, _ in results]
-            assert sum(chances) == pytest.approx(2.5, rel=1e-9)
-            information = (math.log(10) / 400) ** 2 * sum(chance * (1 - chance) for chance in chances)
-            assert found["deviation"] == pytest.approx(information**-0.5, rel=1e-6)
+            assert (found["pool"], found["system"], found["results"], found["score"]) == ("chess", "kalman", 4, 2.5)
+            tallies, skills, learned, _ = await league.table("chess", *(name for name, _ in results))
+            rest = (frozen.timestamp() * 1000 - tallies[:, LAST_AT]) / DAY_MS
+            scores = np.array([SCORES[result] for _, result in results])
+            expected = performance(create("kalman"), skills, learned, rest, scores)
+            assert [found["rating"], found["deviation"], *found["interval"]] == pytest.approx(
+                [expected.rating, expected.deviation, *expected.interval], rel=1e-9
+            )
             low, high = found["interval"]
             assert low < found["rating"] < high
             assert found["position"] == board["position"]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from service.api import inputs
-from service.ratings.elo import Elo
+from service.rate import DAY_MS, LAST_AT
+from service.ratings import create
 from service.store import board
-from service.store.rows import unpack_learned, unpack_rows
 from standings.embedded import ValkeyServer
 from tests.api import Clock, serving
 from tests.league import AT, duel, newcomers, tie
@@ -44,10 +44,9 @@ NAMES = [
 ]
 
 
-def test_every_number_of_a_player(valkey: ValkeyServer, unique: Unique, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_number_of_a_player(valkey: ValkeyServer, unique: Unique, frozen: datetime) -> None:
     async def run() -> None:
         async with serving(valkey.url, unique("players")) as (league, ask):
-            monkeypatch.setattr(inputs, "datetime", Clock(datetime(2026, 12, 1, tzinfo=UTC)))
             await league.play(
                 duel("chess", "ann", "bob"),
                 tie("chess", [["ann"], ["cid"]]),
@@ -55,17 +54,16 @@ def test_every_number_of_a_player(valkey: ValkeyServer, unique: Unique, monkeypa
                 tie("chess", [["dan"], ["eve"]]),
             )
             body = await ask.read("/v1/pools/chess/players/ann")
-            row = await league.store.command("HGET", league.keys().rows("chess", "elo"), "ann")
-            _, skills = unpack_rows([row], Elo())
-            packed = await league.store.command("HGET", league.keys().learned, "chess/elo")
-            learned, _ = unpack_learned(packed, Elo())
-            (rating,), (deviation,) = Elo().view(skills, learned, np.zeros(1))
-            assert 1490 < rating < 1500
-            assert 100 < deviation < 350
+            tallies, skills, learned, _ = await league.table("chess", "ann")
+            rest = (frozen.timestamp() * 1000 - tallies[:, LAST_AT]) / DAY_MS
+            (rating,), (deviation,) = create("kalman").view(skills, learned, rest)
+            value = skills[0, 0]
+            assert 1400 < value < rating < 1500
+            assert 100 < deviation < 232
             assert body == {
                 "pool": "chess",
                 "player": "ann",
-                "system": "elo",
+                "system": "kalman",
                 "rating": rating,
                 "deviation": deviation,
                 "interval": [rating - 1.96 * deviation, rating + 1.96 * deviation],
@@ -73,7 +71,7 @@ def test_every_number_of_a_player(valkey: ValkeyServer, unique: Unique, monkeypa
                 "rank_interval": [1, 5],
                 "rank_intervals": "exact",
                 "percentile": 20.0,
-                "value": rating,
+                "value": value,
                 "matches": 3,
                 "won": 1,
                 "tied": 1,
@@ -85,9 +83,9 @@ def test_every_number_of_a_player(valkey: ValkeyServer, unique: Unique, monkeypa
             }
             assert datetime.fromisoformat(body["last_match_at"]) == datetime.fromtimestamp(AT / 1000 + 2, UTC)
             # Exactly the stored bits; two players who never moved share a rank.
-            (score,) = await league.store.command("ZMSCORE", league.keys().board("chess", "elo"), "ann")
+            (score,) = await league.store.command("ZMSCORE", league.keys().board("chess", "kalman"), "ann")
             assert float(score) == body["value"]
-            for name, rank in (("bob", 1), ("cid", 2), ("dan", 3), ("eve", 3)):
+            for name, rank in (("cid", 1), ("bob", 2), ("dan", 3), ("eve", 3)):
                 assert (await ask.read(f"/v1/pools/chess/players/{name}"))["rank"] == rank
 
     asyncio.run(run())
@@ -160,9 +158,9 @@ def test_systems_by_name(valkey: ValkeyServer, unique: Unique) -> None:
     async def run() -> None:
         async with serving(valkey.url, unique("players")) as (league, ask):
             await league.play(duel("chess", "ann", "bob"))
-            assert (await ask.read("/v1/pools/chess/players/ann", system="elo"))["system"] == "elo"
+            assert (await ask.read("/v1/pools/chess/players/ann", system="kalman"))["system"] == "kalman"
             body = await ask.problem("/v1/pools/chess/players/ann", 404, "unknown_name", system="glicko")
-            assert "it has: elo" in body["detail"]
+            assert "it has: kalman" in body["detail"]
 
     asyncio.run(run())
 
@@ -170,23 +168,27 @@ def test_systems_by_name(valkey: ValkeyServer, unique: Unique) -> None:
 def test_deviation_grows_to_as_of_and_value_does_not(
     valkey: ValkeyServer, unique: Unique, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Elo does not know rest, so that a system which does is put in its place."""
-    view = Elo.view
-    monkeypatch.setattr(Elo, "view", lambda self, skills, pool, rest: (view(self, skills, pool, rest)[0], 10.0 + rest))
-    played = datetime.fromtimestamp(AT / 1000, UTC)
+    played, system = datetime.fromtimestamp(AT / 1000, UTC), create("kalman")
 
     async def run() -> None:
         async with serving(valkey.url, unique("players")) as (league, ask):
-            await league.play(duel("chess", "ann", "bob"))
-            for days, deviation, interval in ((0, 10.0, [1, 1]), (2.5, 12.5, [1, 2]), (-1, 10.0, [1, 1])):
+            await league.play(*[{**duel("chess", "ann", "bob"), "at": AT}] * 30)
+            _, skills, learned, _ = await league.table("chess", "ann")
+            found = []
+            for days, rest in ((0, 0), (2.5, 2.5), (-1, 0), (5_000, 5_000)):
                 moment = played + timedelta(days=days)
                 monkeypatch.setattr(inputs, "datetime", Clock(moment))
                 body = await ask.read("/v1/pools/chess/players/ann")
-                assert body["deviation"] == deviation
+                (rating,), (deviation,) = system.view(skills, learned, np.full(1, float(rest)))
+                assert (body["rating"], body["deviation"]) == (rating, deviation)
                 assert datetime.fromisoformat(body["as_of"]) == moment
-                assert body["value"] == 1516.0
-                # 32 points apart: surely better up to a deviation of 11.5 each.
-                assert body["rank_interval"] == interval
+                assert body["value"] == skills[0, 0]
+                found.append((deviation, body["rank_interval"]))
+            now, soon, before, late = found
+            assert now == before
+            assert now[0] < soon[0] < late[0]
+            # Surely better than bob, but not for ever.
+            assert (now[1], late[1]) == ([1, 1], [1, 2])
 
     asyncio.run(run())
 

@@ -67,20 +67,9 @@ def test_one_pool(valkey: ValkeyServer, unique: Unique) -> None:
                 "pattern": "*",
                 "systems": [
                     {
-                        "system": "elo",
+                        "system": "kalman",
                         "live": True,
-                        "parameters": {
-                            "k": 32.0,
-                            "new_k": 40.0,
-                            "new_matches": 0.0,
-                            "top_k": 10.0,
-                            "top_rating": 1e12,
-                            "scale": 400.0,
-                            "start": 1500.0,
-                            "deviation": 350.0,
-                            "home": 0.0,
-                            "margin": 0.0,
-                        },
+                        "parameters": {"spread": 232.0, "drift": 82.0, "zone": 58.0, "home": 58.0, "margin": 0.75},
                         "players": 3,
                     }
                 ],

@@ -9,10 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
 
 from service.api.bodies import MOST_BYTES
 from service.api.predictions import MOST_COMPARED, MOST_PLAYERS
-from service.score import FIRST_ZONE
 from standings.embedded import ValkeyServer
 from tests.api import Client, client, is_problem, serving, settings
 from tests.league import duel, newcomers, tie
@@ -35,39 +36,50 @@ async def answer(ask: Client, pool: str, **body: Any) -> Any:
     return response.json()
 
 
+@pytest.mark.usefixtures("frozen")
 def test_a_match_is_predicted_by_the_ratings_as_they_stand(redis_server: ValkeyServer, unique: Unique) -> None:
     async def run() -> None:
         async with serving(redis_server.url, unique("predictions"), partitions=2) as (league, ask):
             await league.play(*(duel("chess", "ann", "bob") for _ in range(20)), tie("chess", [["cid"], ["dan"]]))
             found = await answer(ask, "chess", sides=sides("ann", "bob"))
             ann, bob = [(await ask.read(f"/v1/pools/chess/players/{name}")) for name in ("ann", "bob")]
-            gap = (ann["rating"] - bob["rating"]) * math.log(10) / 400
+            # Half a player's noise is 290 / sqrt(2) points.
+            scale = [math.hypot(one["deviation"], 290 / math.sqrt(2)) for one in (ann, bob)]
+            gap = (ann["rating"] - bob["rating"]) / math.hypot(*scale)
             won, lost = (side["win"] for side in found["sides"])
-            # Elo has no model of ties: a zone of gaps was learned, and lies on both sides of this one.
-            zone = gap - math.log(won / (1 - won))
-            assert 0 < zone < FIRST_ZONE
-            assert lost == pytest.approx(1 / (1 + math.exp(gap + zone)), rel=1e-9)
+            # The zone of ties was learned, and lies on both sides of this gap.
+            zone = gap - norm.ppf(won)
+            assert 0 < zone < 0.2
+            assert lost == pytest.approx(norm.cdf(-gap - zone), rel=1e-9)
             assert won + found["tie"] + lost == pytest.approx(1, rel=1e-12)
             first = won + found["tie"] / 2
             assert found["before"][0] == pytest.approx([0.5, first], rel=1e-12)
             assert found["before"][1] == pytest.approx([1 - first, 0.5], rel=1e-12)
             assert found["sides"][0]["places"] == pytest.approx([first, 1 - first], rel=1e-12)
             assert found["sides"][1]["places"] == pytest.approx([1 - first, first], rel=1e-12)
-            assert (found["position"], found["system"]) == (ann["position"], "elo")
+            assert (found["position"], found["system"]) == (ann["position"], "kalman")
             assert [(side["players"], side["newcomers"]) for side in found["sides"]] == [(["ann"], []), (["bob"], [])]
 
             turned = await answer(ask, "chess", sides=sides("bob", "ann"))
             for side, same in zip(turned["sides"], found["sides"][::-1], strict=True):
                 assert (side["players"], side["win"]) == (same["players"], pytest.approx(same["win"], rel=1e-12))
             several = await answer(ask, "chess", sides=sides("ann", "cid", "bob"))
-            strengths = [10 ** (rating / 400) for rating in (ann["rating"], 1500.0, bob["rating"])]
-            expected_of = [strength / sum(strengths) for strength in strengths]
-            assert [side["win"] for side in several["sides"]] == pytest.approx(expected_of, rel=1e-9)
-            assert [side["places"][0] for side in several["sides"]] == pytest.approx(expected_of, rel=1e-9)
+            cid = await ask.read("/v1/pools/chess/players/cid")
+            performed = [
+                norm(one["rating"], math.hypot(one["deviation"], 290 / math.sqrt(2))) for one in (ann, cid, bob)
+            ]
+            expected_of = [
+                quad(lambda x, i=i: performed[i].pdf(x) * performed[i - 1].cdf(x) * performed[i - 2].cdf(x), -2e3, 5e3)[
+                    0
+                ]
+                for i in range(3)
+            ]
+            assert [side["win"] for side in several["sides"]] == pytest.approx(expected_of, rel=1e-6)
+            assert [side["places"][0] for side in several["sides"]] == pytest.approx(expected_of, rel=1e-6)
             assert several["tie"] is None
             teams = await answer(ask, "chess", sides=sides("ann+bob", "cid+dan"))
             even, other = (side["win"] for side in teams["sides"])
-            assert even == other == pytest.approx((1 - teams["tie"]) / 2)
+            assert [even, other] == pytest.approx([(1 - teams["tie"]) / 2] * 2)
 
     asyncio.run(run())
 
@@ -188,7 +200,7 @@ def test_a_shape_that_the_pool_does_not_take(valkey: ValkeyServer, unique: Uniqu
 
 def test_rows_of_other_parameters_are_not_misread(valkey: ValkeyServer, unique: Unique, tmp_path: Path) -> None:
     file = tmp_path / "pools.toml"
-    file.write_text('[pools."chess"]\nparameters.k = 24\n')
+    file.write_text('[pools."chess"]\nparameters.home = 24\n')
 
     async def run() -> None:
         async with serving(valkey.url, unique("predictions")) as (league, _):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.pools import LIVE
 from service.ratings.elo import Elo
 from tests.conftest import Command
 
@@ -27,16 +28,18 @@ def file(tmp_path: Path) -> str:
 
 
 def test_rate_as_json(command: Command, file: str) -> None:
-    code, out, err = command("rate", file, "--system", "elo", "--json")
+    code, out, err = command("rate", file, "--json")
     assert code == 0
     answer = json.loads(out)
     assert list(answer) == ["system", "players"]
+    # What a pool is rated by that is not configured.
+    assert answer["system"] == LIVE
     assert [(player["player"], player["matches"]) for player in answer["players"]] == [("[b]ann", 2), ("bob", 2)]
     assert err.startswith(f"{file}:2: malformed: ")
 
 
 def test_rate_as_a_table(command: Command, file: str) -> None:
-    code, out, _ = command("rate", file, "--param", "k=10", "--param", "start=100")
+    code, out, _ = command("rate", file, "--system", "elo", "--param", "k=10", "--param", "start=100")
     assert code == 0
     assert "[b]ann" in out
     assert "109.9" in out
@@ -85,11 +88,11 @@ def test_performance(command: Command, file: str, tmp_path: Path) -> None:
 
     def rated(*rows: str) -> tuple[int, str, str]:
         path.write_text("\n".join(["opponent,result", *rows]))
-        return command("performance", file, str(path), "--param", "k=10", "--json")
+        return command("performance", file, str(path), "--param", "home=10", "--json")
 
     code, out, _ = rated("bob,won", "[b]ann,lost", "bob,tied", "[b]ann,tied")
     found = json.loads(out)
-    assert (code, found["system"], found["results"], found["score"]) == (0, "elo", 4, 2.0)
+    assert (code, found["system"], found["results"], found["score"]) == (0, "kalman", 4, 2.0)
     assert found["rating"] == pytest.approx(1500, abs=1e-6)
     low, high = found["interval"]
     assert high - found["rating"] == pytest.approx(found["rating"] - low)
@@ -134,10 +137,10 @@ def test_evaluate_several(command: Command, file: str, tmp_path: Path) -> None:
 
 def test_a_preset_is_a_parameter(command: Command, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Elo, "presets", {"slow": {"k": 10.0, "start": 100.0}})
-    _, out, _ = command("rate", file, "--param", "preset=slow", "--param", "k=20", "--json")
+    elo = ("rate", file, "--system", "elo", "--json")
+    _, out, _ = command(*elo, "--param", "preset=slow", "--param", "k=20")
     assert (
-        json.loads(out)["players"]
-        == json.loads(command("rate", file, "--param", "start=100", "--param", "k=20", "--json")[1])["players"]
+        json.loads(out)["players"] == json.loads(command(*elo, "--param", "start=100", "--param", "k=20")[1])["players"]
     )
     _, out, _ = command("evaluate", file, "--system", "elo", "--param", "preset=slow", "--json")
     (found,) = json.loads(out)["systems"]
@@ -145,7 +148,7 @@ def test_a_preset_is_a_parameter(command: Command, file: str, monkeypatch: pytes
         found["log_loss"]
         > json.loads(command("evaluate", file, "--system", "elo", "--json")[1])["systems"][0]["log_loss"]
     )
-    code, _, err = command("rate", file, "--param", "preset=quick")
+    code, _, err = command(*elo, "--param", "preset=quick")
     assert (code, err) == (2, "standings: preset: no preset 'quick' of elo; one of: slow\n")
 
 
@@ -157,9 +160,9 @@ def test_a_preset_is_a_parameter(command: Command, file: str, monkeypatch: pytes
         (["rate", "."], "cannot read .: Is a directory"),
         (["rate", "-x"], "No such option: -x"),
         (["rate", "nowhere", "--param", "k"], "--param k: a parameter is given as NAME=VALUE"),
-        (["rate", "nowhere", "--param", "kk=3"], "kk: elo has no such parameter; one of: k, new_k"),
-        (["rate", "nowhere", "--param", "k=much"], "k: "),
-        (["rate", "nowhere", "--param", "k=-1"], "k: "),
+        (["rate", "nowhere", "--param", "kk=3"], "kk: kalman has no such parameter; one of: spread, drift"),
+        (["rate", "nowhere", "--param", "home=much"], "home: Expected `float`"),
+        (["rate", "nowhere", "--param", "drift=-1"], "drift: Expected `float` >= 1.0"),
         (["rate", "nowhere", "--system", "eloo"], "no rating system 'eloo'; there are: "),
         (["rate", "nowhere", "--system", "glicko2", "--param", "preset=nothing"], "preset: no preset 'nothing' of "),
         (["evaluate", "nowhere", "--system", "elo", "--system", "eloo"], "no rating system 'eloo'"),

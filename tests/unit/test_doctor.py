@@ -371,23 +371,23 @@ def test_a_variable_that_nothing_reads_is_named() -> None:
 
 def test_the_pools_file(tmp_path: Path) -> None:
     path = tmp_path / "pools.toml"
-    path.write_text('[pools."chess.*"]\nparameters.k = 24\n\n[pools.go]\nparameters.kk = 3\n')
+    path.write_text('[pools."chess.*"]\nparameters.home = 24\n\n[pools.go]\nparameters.kk = 3\n')
     check, pools = configuration.pools_file(Settings(pools=path))
     assert (check.verdict, pools) == ("problem", None)
     assert f"{path}, line 5" in check.found
-    path.write_text('[pools."chess.*"]\nparameters.k = 24\n\n[pools.go]\n')
+    path.write_text('[pools."chess.*"]\nparameters.home = 24\n\n[pools.go]\n')
     check, pools = configuration.pools_file(Settings(pools=path))
     assert check.verdict == "ok"
     assert pools is not None
     sections = configuration.sections_in_force(pools)
     assert [section.pattern for section in sections] == ["chess.*", "go", "arena", "arena.*", "*"]
-    assert sections[0].systems[0].parameters["k"] == 24
+    assert sections[0].systems[0].parameters["home"] == 24
     blitz = pools.configured("chess.blitz").fingerprints()
     fits, patterns = configuration.stored_pools(pools, [loaded(0, fingerprints=blitz)])
     assert fits.verdict == patterns.verdict == "ok"
     assert 'taken by "go"' in patterns.found
-    other = {"chess.blitz/elo": blitz["chess.blitz/elo"].replace("24.0", "32.0")}
+    other = {"chess.blitz/kalman": blitz["chess.blitz/kalman"].replace("24.0", "32.0")}
     fits, _ = configuration.stored_pools(pools, [loaded(0, fingerprints=other)])
     assert fits.verdict == "problem"
-    assert "k = 32.0 (now 24.0)" in fits.found
+    assert "home = 32.0 (now 24.0)" in fits.found
     assert {check.verdict for check in configuration.stored_pools(None, [])} == {"unknown"}

@@ -46,7 +46,7 @@ def value(**changed: Any) -> bytes:
 
 
 def seed(**changed: Any) -> bytes:
-    fields = {"type": "seed", "id": "s-1", "pool": "chess", "at": NOW, "system": "elo"}
+    fields = {"type": "seed", "id": "s-1", "pool": "chess", "at": NOW, "system": "kalman"}
     return json.dumps(fields | {"players": [{"player": "ann", "rating": 1800}]} | changed).encode()
 
 
@@ -150,9 +150,9 @@ def json_of(record: Made) -> dict[str, Any]:
         (Made(0, seed(players=[])), "invalid_match"),
         (Made(0, seed(at=NOW + MOST_AHEAD_MS + 1)), "invalid_match"),
         (Made(0, seed(system="glicko2")), "unknown_name"),
-        (Made(0, seed(system="Elo")), "unknown_name"),
-        (Made(0, seed(pool="arena"), key=b"arena"), "unknown_name"),
-        (Made(0, seed(pool="arena", system="glicko2"), key=b"arena"), "match"),
+        (Made(0, seed(system="Kalman")), "unknown_name"),
+        (Made(0, seed(pool="arena"), key=b"arena"), "match"),
+        (Made(0, seed(pool="arena", system="glicko2"), key=b"arena"), "unknown_name"),
         (Made(0, seed(pool="blitz")), "wrong_key"),
     ],
 )
@@ -257,7 +257,7 @@ def test_the_pools_configuration_decides_what_is_taken() -> None:
     assert found(sides(2, 3)) == "sides: the pool takes at most 2 players a side"
     # Of any system that the pool has, the shadows too.
     assert found(seed(system="glicko2")) == "taken"
-    assert found(seed(system="x")) == "system: the pool has no 'x', it has elo, glicko2"
+    assert found(seed(system="x")) == "system: the pool has no 'x', it has kalman, glicko2"
 
 
 def test_headers_decide_nothing() -> None:

@@ -53,7 +53,7 @@ def test_every_key_is_read() -> None:
     # What is not said is as the profile has it; of a section's own rule too.
     assert pools.configured("go").fingerprints() == Pools().configured("go").fingerprints()
     arena = parse_pools('[pools.x]\nprofile = "arena"\nprovisional.deviation = 9', "").configured("x")
-    assert (arena.live, arena.deviations, arena.provisional) == (create("glicko2"), 2.0, Provisional(30, 9.0))
+    assert (arena.live, arena.deviations, arena.provisional) == (create("kalman"), 2.0, Provisional(30, 9.0))
     assert arena.pairs
     assert parse_pools("[pools.x]\npairs = true", "").configured("x").pairs
 
@@ -91,20 +91,20 @@ def test_a_file_that_says_nothing() -> None:
         ("[pools.x.provisional]\n\ndeviation = 0", "line 3, pools.x.provisional.deviation", "> 0.0"),
         ("[pools.x]\nprovisional = {match = 1}", "line 2, pools.x.provisional.match", "did you mean 'matches'?"),
         ("[pools.x]\nprovisional = 1", "line 2, pools.x.provisional", "got `int`"),
-        ("[pools.x.parameters]\nk = 1\nkk = 2", "line 3, pools.x.parameters.kk", "elo has no such parameter; one of:"),
-        ("[pools.x]\nparameters.k = 1001", "line 2, pools.x.parameters.k", "<= 1000.0"),
-        ("[pools.x]\nparameters = {k = 'x'}", "line 2, pools.x.parameters.k", "Expected `float`"),
-        ("[pools.x]\nparameters.k.k = 1", "line 2, pools.x.parameters.k", "got `object`"),
-        ("pools.x.parameters.k = 0", "line 1, pools.x.parameters.k", "> 0.0"),
-        ('[pools]\n"x.*" = {parameters = {k = 0}}', 'line 2, pools."x.*".parameters.k', "> 0.0"),
+        ("[pools.x.parameters]\nhome = 1\nkk = 2", "line 3, pools.x.parameters.kk", "kalman has no such parameter"),
+        ("[pools.x]\nparameters.home = 1001", "line 2, pools.x.parameters.home", "<= 1000.0"),
+        ("[pools.x]\nparameters = {home = 'x'}", "line 2, pools.x.parameters.home", "Expected `float`"),
+        ("[pools.x]\nparameters.home.k = 1", "line 2, pools.x.parameters.home", "got `object`"),
+        ("pools.x.parameters.drift = 0", "line 1, pools.x.parameters.drift", ">= 1.0"),
+        ('[pools]\n"x.*" = {parameters = {drift = 0}}', 'line 2, pools."x.*".parameters.drift', ">= 1.0"),
         ('["pools".x]\n"deviations" = 11', "line 2, pools.x.deviations", "<= 10.0"),
         ("[ pools . x ] # a comment\n  deviations   =   11", "line 2, pools.x.deviations", "<= 10.0"),
         ("[pools.y]\ndeviations = 1\n[pools.x]\n# deviations = 1\ndeviations = 11", "line 5, pools.x", "<= 10.0"),
         ("[pools.x]\nshadows = [{}]", "line 2, pools.x.shadows[0]", "`system`"),
         ("[pools.x]\nshadows = 3", "line 2, pools.x.shadows", "got `int`"),
-        ("[pools.x]\nshadows = [{system = 'elo'}]", "line 2, pools.x.shadows[0].system", "each system runs once"),
+        ("[pools.x]\nshadows = [{system = 'kalman'}]", "line 2, pools.x.shadows[0].system", "each system runs once"),
         ("[pools.x]\nshadows = [{sistem = 'elo'}]", "line 2, pools.x.shadows[0].sistem", "did you mean 'system'?"),
-        ("[pools.7]\nshadows = [{system = 'elo'}]", "line 2, pools.\"7\".shadows[0].system", "each system runs once"),
+        ("[pools.7]\nshadows = [{system = 'kalman'}]", "line 2, pools.\"7\".shadows[0].system", "runs once"),
     ],
 )  # fmt: skip
 def test_faults_are_told_with_line_and_key(text: str, where: str, what: str) -> None:
@@ -115,19 +115,21 @@ def test_faults_are_told_with_line_and_key(text: str, where: str, what: str) -> 
 
 def test_a_preset_stands_among_the_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Elo, "presets", {"fide": {"k": 20.0, "scale": 300.0}})
-    text = '[pools.x]\nparameters = { preset = "fide", k = 10 }\n[[pools.x.shadows]]\nsystem = "glicko2"\n'
+    text = (
+        '[pools.x]\nsystem = "elo"\nparameters = { preset = "fide", k = 10 }\n[[pools.x.shadows]]\nsystem = "glicko2"\n'
+    )
     assert parse_pools(text, "pools.toml").configured("x").live == create("elo", {"k": 10, "scale": 300})
     assert told(text.replace("fide", "fie")) == (
-        "pools.toml, line 2, pools.x.parameters.preset: no preset 'fie' of elo; one of: fide"
+        "pools.toml, line 3, pools.x.parameters.preset: no preset 'fie' of elo; one of: fide"
     )
     for wrong in ("3", "[]", "{ a = 1 }"):
         assert told(text.replace('"fide"', wrong)).startswith(
-            "pools.toml, line 2, pools.x.parameters.preset: no preset "
+            "pools.toml, line 3, pools.x.parameters.preset: no preset "
         )
     shadow = f"{text}parameters.preset = 'fide'"
     monkeypatch.setattr(create("glicko2").__class__, "presets", {})
     assert told(shadow) == (
-        "pools.toml, line 5, pools.x.shadows[0].parameters.preset: no preset 'fide' of glicko2; glicko2 has none"
+        "pools.toml, line 6, pools.x.shadows[0].parameters.preset: no preset 'fide' of glicko2; glicko2 has none"
     )
 
 
@@ -142,9 +144,9 @@ system = "glicko2"
 [pools.x.shadows.parameters]
 tau = 0.5
 [[pools.x.shadows]]
-system = "elo"
+system = "kalman"
 """
-    assert told(text).startswith("pools.toml, line 11, pools.x.shadows[1].system: 'elo' is there already")
+    assert told(text).startswith("pools.toml, line 11, pools.x.shadows[1].system: 'kalman' is there already")
     worse = text.replace("tau = 0.5", "tau = 5")
     assert told(worse).startswith("pools.toml, line 9, pools.x.shadows[0].parameters.tau: Expected `float` <= 2.0")
     seven = "[pools.x]\n" + '[[pools.x.shadows]]\nsystem = "glicko2"\n' * 8
@@ -212,12 +214,12 @@ def test_a_shadow_that_takes_less_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(pool_file, "create", creating)
     narrow = '[pools.x]\n[[pools.x.shadows]]\nsystem = "narrow"\n'
-    where = "pools.toml, line 2, pools.x.shadows[0]: 'narrow' takes less than 'elo': set "
+    where = "pools.toml, line 2, pools.x.shadows[0]: 'narrow' takes less than 'kalman': set "
     assert told(narrow) == f"{where}most_sides = 2 for the pool"
     assert told(f"pools.x.most_sides = 2\n{narrow[10:]}").endswith("set most_players = 1 for the pool")
     fits = f"pools.x.most_sides = 2\npools.x.most_players = 1\n{narrow[10:]}"
-    assert [system.name for system in parse_pools(fits, "").configured("x").systems] == ["elo", "narrow"]
-    assert told(narrow.replace("narrow", "decided")).endswith("'decided' takes no ties, and 'elo' does")
+    assert [system.name for system in parse_pools(fits, "").configured("x").systems] == ["kalman", "narrow"]
+    assert told(narrow.replace("narrow", "decided")).endswith("'decided' takes no ties, and 'kalman' does")
     # A shadow may take more.
     more = parse_pools('[pools.x]\nsystem = "narrow"\nmost_players = 1\nshadows = [{system = "elo"}]', "")
     assert [system.name for system in more.configured("x").systems] == ["narrow", "elo"]

@@ -11,14 +11,13 @@ from service.pool_file import parse_pools
 from service.pools import DROPPED, PROFILES, Pool, Pools, Provisional
 from service.ratings import create
 
-STORED = parse_pools(
-    """
+RATED = """
     [pools."chess.*"]
+    system = "elo"
     parameters.k = 24
     shadows = [{system = "glicko2"}]
-    """,
-    "pools.toml",
-)
+"""
+STORED = parse_pools(RATED, "pools.toml")
 
 
 def prints(pools: Pools, *names: str) -> dict[str, str]:
@@ -26,20 +25,20 @@ def prints(pools: Pools, *names: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "profile", "system", "order"),
+    ("name", "profile", "order"),
     [
-        ("arena", "arena", "glicko2", "rating - 2 * deviation"),
-        ("arena.models", "arena", "glicko2", "rating - 2 * deviation"),
-        ("arena.", "arena", "glicko2", "rating - 2 * deviation"),
-        ("arena-2026", "ladder", "elo", "rating"),
-        ("Arena", "ladder", "elo", "rating"),
-        ("my.arena", "ladder", "elo", "rating"),
-        ("chess", "ladder", "elo", "rating"),
+        ("arena", "arena", "rating - 2 * deviation"),
+        ("arena.models", "arena", "rating - 2 * deviation"),
+        ("arena.", "arena", "rating - 2 * deviation"),
+        ("arena-2026", "ladder", "rating"),
+        ("Arena", "ladder", "rating"),
+        ("my.arena", "ladder", "rating"),
+        ("chess", "ladder", "rating"),
     ],
 )
-def test_built_in_profiles(name: str, profile: str, system: str, order: str) -> None:
+def test_built_in_profiles(name: str, profile: str, order: str) -> None:
     pool = Pools().configured(name)
-    assert (pool.name, pool.profile, pool.live.name, pool.order) == (name, profile, system, order)
+    assert (pool.name, pool.profile, pool.live.name, pool.order) == (name, profile, "kalman", order)
     assert len(pool.systems) == 1
     assert pool.pairs is (profile == "arena")
 
@@ -47,23 +46,23 @@ def test_built_in_profiles(name: str, profile: str, system: str, order: str) -> 
 def test_the_first_section_that_matches_decides() -> None:
     text = """
     [pools."chess.blitz"]
-    parameters.k = 10
+    parameters.home = 10
     [pools."chess.[bx]*"]
-    parameters.k = 20
+    parameters.home = 20
     [pools."che?s.*"]
-    parameters.k = 30
+    parameters.home = 30
     [pools."arena.?"]
     """
     pools = parse_pools(text, "pools.toml")
 
-    def k(name: str) -> object:
-        return getattr(pools.configured(name).live, "k", None)
+    def home(name: str) -> object:
+        return getattr(pools.configured(name).live, "home", None)
 
-    assert [k(name) for name in ("chess.blitz", "chess.bullet", "chess.x", "chess.slow", "chess", "CHESS.x")] == [
-        10.0, 20.0, 20.0, 30.0, 32.0, 32.0,
+    assert [home(name) for name in ("chess.blitz", "chess.bullet", "chess.x", "chess.slow", "chess", "CHESS.x")] == [
+        10.0, 20.0, 20.0, 30.0, 58.0, 58.0,
     ]  # fmt: skip
     # A section follows the profile that it names, a ladder by default, and not the one of its pools' names.
-    assert (k("arena.x"), k("arena.xy")) == (32.0, None)
+    assert [pools.configured(name).profile for name in ("arena.x", "arena.xy")] == ["ladder", "arena"]
     assert pools.configured("chess.x").pattern == "chess.[bx]*"
 
 
@@ -81,7 +80,7 @@ def test_a_fingerprint_is_everything_that_decides() -> None:
     assert decided == {
         "rules": 2, "window": 1_000_000, "system": "elo", "revision": 2, "k": 24.0, "new_k": 40.0,
         "new_matches": 0.0, "top_k": 10.0, "top_rating": 1e12, "scale": 400.0, "start": 1500.0,
-        "deviation": 350.0, "home": 0.0, "margin": 0.0, "deviations": 0.0, "most_sides": 20_000, "most_players": 100,
+        "deviation": 350.0, "home": 0.0, "margin": 0.0, "deviations": 0.0, "most_sides": 5_000, "most_players": 100,
         "pairs": False,
     }  # fmt: skip
     assert list(pool.fingerprints()) == ["chess.blitz/elo", "chess.blitz/glicko2"]
@@ -98,7 +97,7 @@ def test_what_is_configured_as_it_is_stored_is_no_conflict() -> None:
     assert STORED.conflicts(prints(STORED, "chess.blitz", "go", "arena")) == []
     # A shadow that is new starts cold; one that is taken away ends; live and shadow may change places.
     assert STORED.conflicts({"chess.x/elo": prints(STORED, "chess.x")["chess.x/elo"]}) == []
-    without = parse_pools('pools."chess.*".parameters.k = 24', "pools.toml")
+    without = parse_pools('[pools."chess.*"]\nsystem = "elo"\nparameters.k = 24', "pools.toml")
     assert without.conflicts(prints(STORED, "chess.x")) == []
     promoted = parse_pools(
         """
@@ -112,8 +111,8 @@ def test_what_is_configured_as_it_is_stored_is_no_conflict() -> None:
 
 
 def test_conflicts_in_words() -> None:
-    stored = prints(STORED, "chess.blitz", "go")
-    (line,) = Pools().conflicts(stored)
+    stored = prints(parse_pools(f'{RATED}[pools."*"]\nsystem = "elo"', "pools.toml"), "chess.blitz", "go")
+    (line,) = parse_pools('[pools."*"]\nsystem = "elo"', "pools.toml").conflicts(stored)
     assert line == (
         "pool 'chess.blitz' (section '*'): 'elo' was rated with k = 24.0 (now 32.0): restore that,"
         " or rate it again from the log: standings rebuild"
@@ -121,6 +120,7 @@ def test_conflicts_in_words() -> None:
     changed = parse_pools(
         """
         [pools."*"]
+        system = "elo"
         deviations = 1
         most_sides = 8
         parameters = {k = 24, margin = 0.5}
@@ -130,7 +130,7 @@ def test_conflicts_in_words() -> None:
     )
     elo, glicko, go = changed.conflicts(stored)
     assert "k = " not in elo
-    assert "margin = 0.0 (now 0.5), deviations = 0.0 (now 1.0), most_sides = 20000 (now 8)" in elo
+    assert "margin = 0.0 (now 0.5), deviations = 0.0 (now 1.0), most_sides = 5000 (now 8)" in elo
     assert "'glicko2' was rated with tau = 0.5 (now 0.7)" in glicko
     assert "pool 'go'" in go
     # Each system of a pool is another pool's business no more.
@@ -138,11 +138,11 @@ def test_conflicts_in_words() -> None:
 
 
 def test_a_live_system_that_would_begin_cold_is_a_conflict() -> None:
-    cold = parse_pools('[pools."*"]\nprofile = "arena"', "pools.toml")
+    cold = parse_pools('[pools."*"]\nsystem = "glicko2"', "pools.toml")
     (line,) = cold.conflicts(prints(Pools(), "chess"))
     assert line == (
-        "pool 'chess' (section '*'): rated under 'elo', and 'glicko2' would begin without its matches:"
-        " keep 'elo' as its system and name 'glicko2' among its shadows"
+        "pool 'chess' (section '*'): rated under 'kalman', and 'glicko2' would begin without its matches:"
+        " keep 'kalman' as its system and name 'glicko2' among its shadows"
     )
 
 
@@ -151,13 +151,13 @@ def test_what_was_dropped_stays_out() -> None:
     assert STORED.conflicts(stored) == [
         "pool 'chess.x' (section 'chess.*'): 'glicko2' was taken away for a while and lacks matches: leave it out"
     ]
-    without = parse_pools('pools."chess.*".parameters.k = 24', "pools.toml")
+    without = parse_pools('[pools."chess.*"]\nsystem = "elo"\nparameters.k = 24', "pools.toml")
     assert without.conflicts(stored) == []
 
 
 @pytest.mark.parametrize("text", ["of another age", "3", "[]", "", "{"])
 def test_a_fingerprint_that_cannot_be_read_is_a_conflict(text: str) -> None:
-    (line,) = Pools().conflicts({"chess/elo": text})
+    (line,) = Pools().conflicts({"chess/kalman": text})
     assert "parameters that this version cannot read" in line
 
 
@@ -172,7 +172,7 @@ def test_pools_take_what_they_are_told() -> None:
     assert pool.refusal(sides(3, 3)) == "the pool takes at most 2 players a side"
     ladder = Pools().configured("chess")
     assert ladder.refusal(sides(2, 100)) is None
-    assert ladder.refusal(sides(5_001, 1)) == "elo takes at most 5000 sides, not 5001"
+    assert ladder.refusal(sides(5_001, 1)) == "the pool takes at most 5000 sides, not 5001"
 
 
 def test_places() -> None:
@@ -198,5 +198,5 @@ def test_provisional() -> None:
 def test_every_configured_system_is_known_once() -> None:
     arena, ladder = PROFILES["arena"]("votes.*"), PROFILES["ladder"]("*.slow")
     slow = create("elo", {"k": 10})
-    found = Pools([arena, replace(ladder, systems=(slow, *arena.systems))]).systems()
-    assert found == [create("glicko2"), slow, create("elo")]
+    found = Pools([arena, replace(ladder, systems=(slow, create("glicko2"), *arena.systems))]).systems()
+    assert found == [create("kalman"), slow, create("glicko2")]

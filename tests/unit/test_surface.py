@@ -47,10 +47,10 @@ def test_the_same_as_the_command(file: Path) -> None:
     expected = rate_file(Source(file=str(file)), create("elo", {"k": 20})).players
     matches = [duel(number) for number in range(3_000)]
     for given in (file, str(file), Source(file=str(file)), matches, iter(matches)):
-        assert rate(given, k=20).players == expected
-    assert repr(rate(matches)) == "<12 players by elo, 3,000 matches>"
-    (scores,) = evaluate_file(Source(file=str(file)), [create("elo")]).systems
-    assert evaluate(matches).log_loss == evaluate(file, system="elo").log_loss == scores.log_loss
+        assert rate(given, "elo", k=20).players == expected
+    assert repr(rate(matches)) == "<12 players by kalman, 3,000 matches>"
+    (scores,) = evaluate_file(Source(file=str(file)), [create("kalman")]).systems
+    assert evaluate(matches).log_loss == evaluate(file, system="kalman").log_loss == scores.log_loss
 
 
 def test_matches_and_dicts_of_many_kinds_are_one() -> None:
@@ -95,7 +95,7 @@ def test_a_match_of_the_wrong_types_is_refused_too() -> None:
 def test_mistakes_are_told_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="no rating system 'eloo'"):
         rate([], system="eloo")
-    with pytest.raises(Problem, match="elo has no such parameter"):
+    with pytest.raises(Problem, match="kalman has no such parameter"):
         evaluate([], kay=3)
     with pytest.raises(Mistake, match="No such file"):
         rate(tmp_path / "nowhere.ndjson")
@@ -148,7 +148,7 @@ def test_a_forecast_changes_nothing() -> None:
 
 
 def test_a_forecast_of_many_sides_and_teams() -> None:
-    ratings = rate([duel(number) for number in range(200)])
+    ratings = rate([duel(number) for number in range(200)], "elo")
     names = [["p1", "p2"], ["q1"], "q2", ("p3",)]
     found = ratings.predict(names)
     chances = found.win
