@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from consumers.seen import SeenIds, entries_of
-from service.api import inputs
+from service.api import changes, inputs
 from service.match import Match
 from service.pools import Pools
 from service.warm import SHAPES, warm
@@ -130,7 +130,8 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
 def frozen(monkeypatch: pytest.MonkeyPatch) -> datetime:
     """Stop the API's clock at the moment that is given: ratings go on with time, and read twice are the same then."""
     moment = datetime(2026, 12, 1, tzinfo=UTC)
-    monkeypatch.setattr(inputs, "datetime", Clock(moment))
+    for module in (inputs, changes):
+        monkeypatch.setattr(module, "datetime", Clock(moment))
     return moment
 
 

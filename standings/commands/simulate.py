@@ -25,7 +25,7 @@ def simulate_policies(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the policy; repeatable.")
     ] = None,
     floor: Annotated[float, typer.Option(min=0, max=1, help="Share of matches that are uniform instead.")] = 0.0,
-    system: Annotated[str, typer.Option(metavar="NAME", help="The rating system.")] = "elo",
+    system: Annotated[str, typer.Option(metavar="NAME", help="The rating system.")] = "kalman",
     param: Parameters = None,
     goal: Annotated[
         str,

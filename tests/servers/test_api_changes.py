@@ -19,6 +19,8 @@ from tests.conftest import Unique
 from tests.following import CHANGES, alone, began_anew, feed, following, playing, rows
 from tests.league import duel, newcomers
 
+pytestmark = pytest.mark.usefixtures("frozen")
+
 
 def test_who_moved_is_told(redis_server: ValkeyServer, unique: Unique) -> None:
     async def run() -> None:
@@ -238,11 +240,11 @@ def test_a_pool_that_cannot_be_read_keeps_no_other_waiting(valkey: ValkeyServer,
                 await made.play(duel("chess", "ann", "bob"))
                 await stream.event()
                 # As of a pools file that says otherwise.
-                await made.store.command("HSET", made.keys().fingerprints, "go/elo", "another")
+                await made.store.command("HSET", made.keys().fingerprints, "go/kalman", "another")
                 await ask.problem("/v1/pools/go/leaderboard", 503, "unreadable")
                 # Ingest itself would stop for it.
                 made.owners[0]._partition = None
-                await made.store.command("HSET", made.keys().fingerprints, "go/elo", "another")
+                await made.store.command("HSET", made.keys().fingerprints, "go/kalman", "another")
                 touched = {"start": 3, "pools": {"go": ["ann"]}}
                 await made.store.command("XADD", made.keys().changes, 4, "v", json.dumps(touched))
                 await made.store.command("HSET", made.keys().state, "position", 4)

@@ -46,7 +46,7 @@ def test_one_that_is_wrong_keeps_all_back(place: Place, unique: Unique) -> None:
 
     def seed(matches: Any) -> None:
         players = [{"player": "ann", "rating": 9000}]
-        matches[4] = {"type": "seed", "id": "s", "pool": pool, "at": 0, "system": "elo", "players": players}
+        matches[4] = {"type": "seed", "id": "s", "pool": pool, "at": 0, "system": "kalman", "players": players}
 
     def twice(matches: Any) -> None:
         matches[4]["id"] = matches[1]["id"]

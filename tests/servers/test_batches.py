@@ -61,6 +61,7 @@ def test_football_under_two_systems(
         """
         [pools."foot*"]
         profile = "arena"
+        system = "glicko2"
         [[pools."foot*".shadows]]
         system = "elo"
         """

@@ -253,12 +253,12 @@ def test_what_is_stored_does_not_fit(kafka: KafkaServer, valkey: ValkeyServer, u
     ingested(settings, [match(pool) for pool in POOLS], tmp_path)
     states = [Keys(settings.installation, settings.topic, partition).state for partition in range(PARTITIONS)]
     with Redis.from_url(valkey.url) as client:
-        client.hset(states[0], "torn", "rows/chess/elo")
+        client.hset(states[0], "torn", "rows/chess/kalman")
         client.hset(states[1], "layout", "1")
         client.hset(states[2], "partitions", "5")
         client.hset(states[3], "position", "1000")
     pools = tmp_path / "pools.toml"
-    pools.write_text('[pools."chess.*"]\nparameters.k = 24\n\n[pools.go]\n')
+    pools.write_text('[pools."chess.*"]\nparameters.home = 24\n\n[pools.go]\n')
     found = examined(settings.model_copy(update={"pools": pools}))
     assert wrong(found) == {
         "stored.torn": "problem",
@@ -268,11 +268,11 @@ def test_what_is_stored_does_not_fit(kafka: KafkaServer, valkey: ValkeyServer, u
         "pools.stored": "problem",
         "group": "warning",
     }
-    assert "partition 0 (on its way to rows/chess/elo)" in found["stored.torn"].found
+    assert "partition 0 (on its way to rows/chess/kalman)" in found["stored.torn"].found
     assert "partition 1 in layout 1" in found["stored.layout"].found
     assert "the topic has 4 partitions, Redis knows 4, 5" in found["topic.partitions"].found
     assert "before the position 1000" in found["stored.position"].found
-    assert "k = 32.0 (now 24.0)" in found["pools.stored"].found
+    assert "home = 58.0 (now 24.0)" in found["pools.stored"].found
     assert found["pools.patterns"].found == 'no stored pool is taken by "go"'
 
 

@@ -95,10 +95,10 @@ def test_killed_it_goes_on_where_it_was(here: Replay) -> None:
 
 def test_a_changed_configuration(here: Replay, tmp_path: Path) -> None:
     pools = tmp_path / "pools.toml"
-    pools.write_text(f'[pools."{POOLS[0]}"]\ndeviations = 2.0\nshadows = [{{system = "glicko2"}}]\n')
+    pools.write_text(f'[pools."{POOLS[0]}"]\ndeviations = 2.0\nshadows = [{{system = "elo"}}]\n')
 
     def rules(pool: str) -> Rules:
-        return Rules(("elo", "glicko2"), 2.0) if pool == POOLS[0] else built_in(pool)
+        return Rules(("kalman", "elo"), 2.0) if pool == POOLS[0] else built_in(pool)
 
     with here.ingest() as ingest:
         here.wait(ingest)
@@ -123,7 +123,7 @@ def test_a_torn_partition(here: Replay) -> None:
         here.wait(ingest)
         keys = here.place.keys(ONE)
         client.hset(keys.state, "torn", "17")
-        client.delete(keys.rows(POOLS[0], "elo"))
+        client.delete(keys.rows(POOLS[0], "kalman"))
         longer = here.longer(mixture(64, 300, PARTITIONS))
         told = ingest.wait_ready(
             lambda said: any(one["state"] == "stopped_by_operator_decision" for one in said["partitions"])

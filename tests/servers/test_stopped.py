@@ -80,7 +80,7 @@ def change_layout(keys: Keys) -> tuple[str, str, str]:
 
 
 def change_fingerprint(keys: Keys) -> tuple[str, str, str]:
-    return keys.fingerprints, f"{POOLS[0]}/elo", "of other parameters"
+    return keys.fingerprints, f"{POOLS[0]}/kalman", "of other parameters"
 
 
 @pytest.mark.parametrize(
@@ -124,10 +124,13 @@ def test_changed_parameters_are_refused_until_they_are_restored(here: Replay, tm
     with here.ingest() as ingest:
         here.wait(ingest)
     longer = here.longer(mixture(36, 300, PARTITIONS))
-    pools.write_text(f'[pools."{POOLS[0]}"]\nparameters.k = 24\n')
+    pools.write_text(f'[pools."{POOLS[0]}"]\nparameters.home = 24\n')
     said = refused(replace(longer, pools=pools))
-    assert f"pool '{POOLS[0]}' (section '{POOLS[0]}'): 'elo' was rated with k = 32.0 (now 24.0): restore that" in said
-    pools.write_text(f'[pools."{POOLS[0]}"]\nparameters.k = 32\nprovisional.matches = 3\n')
+    assert (
+        f"pool '{POOLS[0]}' (section '{POOLS[0]}'): 'kalman' was rated with home = 58.0 (now 24.0): restore that"
+        in said
+    )
+    pools.write_text(f'[pools."{POOLS[0]}"]\nparameters.home = 58\nprovisional.matches = 3\n')
     restored = replace(longer, pools=pools)
     with restored.ingest() as ingest:
         restored.wait(ingest)
@@ -139,7 +142,7 @@ def test_a_shadow_that_was_taken_away_does_not_come_back(here: Replay, tmp_path:
     pools.write_text(f'[pools."{POOLS[0]}"]\nshadows = [{{system = "glicko2"}}]\n')
 
     def rules(pool: str) -> Rules:
-        return Rules(("elo", "glicko2"), 0.0) if pool == POOLS[0] else built_in(pool)
+        return Rules(("kalman", "glicko2"), 0.0) if pool == POOLS[0] else built_in(pool)
 
     shadowed = replace(here, pools=pools, configuration=rules, expected=expect(here.log, configuration=rules))
     with shadowed.ingest() as ingest:

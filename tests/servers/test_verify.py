@@ -59,29 +59,29 @@ def flip(client: Redis, key: str, field: str, byte: int) -> None:
 
 
 def flip_row(client: Redis, keys: Keys) -> dict[str, str]:
-    flip(client, keys.rows(POOL, "elo"), "p7", 8 * 4)
-    return {"kind": "rows", "pool": POOL, "system": "elo", "player": "p7"}
+    flip(client, keys.rows(POOL, "kalman"), "p7", 8 * 4)
+    return {"kind": "rows", "pool": POOL, "system": "kalman", "player": "p7"}
 
 
 def lose_row(client: Redis, keys: Keys) -> dict[str, str]:
-    client.hdel(keys.rows("votes", "elo"), "p7")
+    client.hdel(keys.rows("votes", "kalman"), "p7")
     return {"kind": "rows", "pool": "votes", "player": "p7", "field": "matches", "stored": ""}
 
 
 def add_row(client: Redis, keys: Keys) -> dict[str, str]:
-    client.hset(keys.rows(POOL, "elo"), "nobody", struct.pack("<2d", 1, 2))
+    client.hset(keys.rows(POOL, "kalman"), "nobody", struct.pack("<2d", 1, 2))
     return {"kind": "rows", "pool": POOL, "player": "nobody", "expected": ""}
 
 
 def lose_place(client: Redis, keys: Keys) -> dict[str, str]:
-    client.zrem(keys.board("arena.2026", "glicko2"), "p3")
-    return {"kind": "board", "pool": "arena.2026", "system": "glicko2", "player": "p3", "stored": ""}
+    client.zrem(keys.board("arena.2026", "kalman"), "p3")
+    return {"kind": "board", "pool": "arena.2026", "system": "kalman", "player": "p3", "stored": ""}
 
 
 def swap_place(client: Redis, keys: Keys) -> dict[str, str]:
     """One is missing and one too many: the number is right."""
-    client.zrem(keys.board(POOL, "elo"), "p3")
-    client.zadd(keys.board(POOL, "elo"), {"nobody": 1.0})
+    client.zrem(keys.board(POOL, "kalman"), "p3")
+    client.zadd(keys.board(POOL, "kalman"), {"nobody": 1.0})
     return {"kind": "board", "pool": POOL, "player": "nobody", "expected": "", "stored": "1.0"}
 
 
@@ -91,8 +91,8 @@ def change_total(client: Redis, keys: Keys) -> dict[str, str]:
 
 
 def change_learned(client: Redis, keys: Keys) -> dict[str, str]:
-    flip(client, keys.learned, f"{POOL}/elo", 0)
-    return {"kind": "learned", "pool": POOL, "system": "elo"}
+    flip(client, keys.learned, f"{POOL}/kalman", 0)
+    return {"kind": "learned", "pool": POOL, "system": "kalman"}
 
 
 def lose_ids(client: Redis, keys: Keys) -> dict[str, str]:
@@ -204,6 +204,6 @@ def test_a_users_mistake(here: Replay, tmp_path: Path) -> None:
     assert "PARTITION 1: the topic has 1, counted from 0" in run(here, "verify", 1, code=2)[1]
     assert "nothing is stored of it" in mistake(here.elsewhere(), lambda settings: verify(settings, 0))
     pools = tmp_path / "pools.toml"
-    pools.write_text(f'[pools."{POOL}"]\nparameters.k = 24\n')
+    pools.write_text(f'[pools."{POOL}"]\nparameters.home = 24\n')
     said = mistake(replace(here, pools=pools), lambda settings: verify(settings, 0))
-    assert "'elo' was rated with k = 32.0 (now 24.0)" in said
+    assert "'kalman' was rated with home = 58.0 (now 24.0)" in said
