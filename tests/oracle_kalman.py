@@ -81,22 +81,17 @@ def rate(
         )
         sides.append(strength)
 
+    location = [1500.0 + UNIT * strength[0] for strength in sides]
+    variance = [UNIT * UNIT * (strength[1] + own) for strength, own in zip(sides, noise, strict=True)]
     zone = None
-    if count == 2:
-        gap = [one - other if place % 2 == 0 else one + other for place, (one, other) in enumerate(zip(*sides))]  # noqa: B905
-        between = noise[0] + noise[1]
-        zone = math.exp(learned[ZONE]) * math.sqrt(between / (gap[1] + between))
-    scores.add(
-        match,
-        [1500.0 + UNIT * strength[0] for strength in sides],
-        [UNIT * UNIT * (strength[1] + own) for strength, own in zip(sides, noise, strict=True)],
-        cdf,
-        zone,
-    )
-
     skills = [0.0, 0.0, 0.0, 0.0]
     if count == 2:
-        assert zone is not None
+        gap = [
+            one - other if place % 2 == 0 else one + other
+            for place, (one, other) in enumerate(zip(*sides, strict=True))
+        ]
+        between = noise[0] + noise[1]
+        zone = math.exp(learned[ZONE]) * math.sqrt(between / (gap[1] + between))
         score, information = _two(match, gap, between, zone, learned, margin)
         _add_of_skills(skills, gap, score, information)
         first = _weighted(gap, between, score, information, match.weight)
@@ -125,6 +120,7 @@ def rate(
         for name in side:
             rows[name][RATING:] = _moved(*before[name], spread, one)
 
+    scores.add(match, location, variance, cdf, zone)
     home = known_home = headcount = known_headcount = 0.0
     for i, slope, curve in zip(order, slopes, curves, strict=True):
         home += slope * at_home[i]

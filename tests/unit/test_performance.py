@@ -45,7 +45,7 @@ def test_a_place_in_a_field_is_the_root_of_codeelo() -> None:
         assert (high - low) / 2 == pytest.approx(1.96 * found.deviation, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ["elo", "glicko2", "elo_mmx"])
+@pytest.mark.parametrize("name", ["elo", "glicko2", "elo_mmx", "kalman"])
 def test_somebody_of_that_rating_is_expected_to_score_just_this(name: str) -> None:
     system, draw = create(name), np.random.default_rng(5)
     skills = system.seeded(draw.normal(1500, 300, 20), draw.uniform(50, 200, 20), system.opening())
@@ -61,7 +61,7 @@ def test_somebody_of_that_rating_is_expected_to_score_just_this(name: str) -> No
         seen, pair = unexpected(columns), np.stack((mine[0], opponent))
         system.update(columns, np.array([0.0, days]), pair, system.opening(), seen)
         gap = (seen.location[0] - seen.location[1]) / math.sqrt(seen.variance.sum())
-        total += expected_score(CODES[system.link], gap, 0.0)
+        total += expected_score(CODES[system.link], gap, float(np.nan_to_num(seen.zone[0])))
     assert total == pytest.approx(scores.sum(), abs=1e-5)
 
 
