@@ -13,6 +13,7 @@ from rich.text import Text
 
 from standings.evaluation import Difference, Evaluation, Evaluations
 from standings.performance import Performed
+from standings.policy_value import PolicyValue
 from standings.rating import Ratings
 from standings.simulation import Simulation
 
@@ -67,6 +68,16 @@ def show_evaluations(answer: Evaluations) -> None:
     for name, differences in (("log-loss", answer.differences), ("three-way", answer.three_way_differences)):
         if differences:
             console.print(_differences(name, differences, f"{answer.blocks.count:,} {of} resampled"))
+
+
+def show_policy_value(found: PolicyValue) -> None:
+    """Print what a policy would have been worth, and what was played was."""
+    table = _table([found.reward], ["mean", "95 % low", "high"])
+    for name, one in ((found.policy, found), ("what was played", found.played)):
+        table.add_row(name, *(f"{figure:.4f}" for figure in (one.value, one.low, one.high)))
+    worth = f"{found.matchups:,} matchups, worth {found.effective:,.0f}"
+    table.caption = f"{worth}; support {found.support:.0%}, {found.clipped:,} weights clipped"
+    Console().print(table)
 
 
 def show_simulations(answers: Sequence[Simulation], budget: int) -> None:

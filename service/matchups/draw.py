@@ -73,14 +73,25 @@ def draw(policy: Policy, field: Field, side_count: int, floor: float, rng: np.ra
     players = take(law, len(field), side_count, floor, rng)
     steps = tuple(law.chances(players[:taken]) for taken in range(side_count))
     built = math.prod(float(chances[player]) for chances, player in zip(steps, players, strict=True))
-    in_any_order = _Orders(law).chance((), frozenset(players))
     return Draw(
         players,
-        None if in_any_order is None else mixed(in_any_order, floor, math.comb(len(field), side_count)),
+        propensity_of(law, len(field), players, floor),
         mixed(built, floor, math.perm(len(field), side_count)),
         steps,
         law.score(players),
     )
+
+
+def propensity_of(law: Law, candidates: int, players: Sequence[int], floor: float) -> float | None:
+    """Chance of a set of candidates under a law and a floor, in whichever order they are taken.
+
+    Returns
+    -------
+    float or None
+        None where it would take more than `MOST_SUMMED` looks at the law.
+    """
+    in_any_order = _Orders(law).chance((), frozenset(players))
+    return None if in_any_order is None else mixed(in_any_order, floor, math.comb(candidates, len(players)))
 
 
 def mixed(chance: float, floor: float, outcomes: int) -> float:

@@ -1,9 +1,9 @@
-"""The command ``simulate``."""
+"""The commands that judge matchup policies: ``simulate``, ``evaluate-policy``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,7 +12,12 @@ from standings.errors import Mistake
 
 app = typer.Typer()
 
-ARENA = "The arena"
+PolicyParameters = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the policy; repeatable.")
+]
+Floor = Annotated[float, typer.Option(min=0, max=1, help="Share of matches that are uniform instead.")]
+
+ARENA: Final = "The arena"
 
 
 @app.command("simulate")
@@ -21,10 +26,8 @@ def simulate_policies(
         list[str] | None,
         typer.Option(metavar="NAME", help="Repeatable; uniform unless given. All play the same seeds."),
     ] = None,
-    policy_param: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the policy; repeatable.")
-    ] = None,
-    floor: Annotated[float, typer.Option(min=0, max=1, help="Share of matches that are uniform instead.")] = 0.0,
+    policy_param: PolicyParameters = None,
+    floor: Floor = 0.0,
     system: Annotated[str, typer.Option(metavar="NAME", help="The rating system.")] = "kalman",
     param: Parameters = None,
     goal: Annotated[
@@ -93,3 +96,33 @@ def simulate_policies(
         show_simulations([one.answer for one in found], budget)
     if plot is not None:
         draw_curves(plot, found)
+
+
+@app.command()
+def evaluate_policy(
+    log: Annotated[
+        str,
+        typer.Argument(
+            metavar="LOG",
+            help="NDJSON: records of the topics of matchups and of matches; .gz, or - for standard input.",
+        ),
+    ],
+    policy: Annotated[str, typer.Option(metavar="NAME", help="What would have been suggested instead.")],
+    policy_param: PolicyParameters = None,
+    floor: Floor = 0.0,
+    reward: Annotated[
+        str, typer.Option(metavar="upset|information", help="What a matchup is worth by its result.")
+    ] = "upset",
+    clip: Annotated[float, typer.Option(min=1, max=1e6, help="The largest weight of a matchup.")] = 100.0,
+    json: Json = False,
+) -> None:
+    """Estimate what a policy would have been worth, from the log of the matchups of others; see docs/simulate.md."""
+    from service.matchups.evaluate import REWARDS
+    from service.matchups.goals import policy_for
+    from standings.policy_value import evaluate_policy
+    from standings.tables import print_json, show_policy_value
+
+    if reward not in REWARDS:
+        raise Mistake(f"--reward {reward}: one of: {', '.join(REWARDS)}")
+    judged = policy_for(name=policy, parameters=values_of("--policy-param", "temperature=0.1", policy_param))
+    (print_json if json else show_policy_value)(evaluate_policy(log, judged, floor, reward, clip))
