@@ -115,7 +115,11 @@ def test_what_the_log_cannot_show_is_refused() -> None:
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Records of the two topics: two processes, exposure, candidates, leases that end, results for most."""
+    return logged("closest", tmp_path_factory.mktemp("log") / "log.ndjson")
+
+
+def logged(policy: str, path: Path) -> Path:
+    """Write the two topics: two processes, exposure, candidates, leases that end, results for most."""
     pools = parse_pools('[pools.arena]\nprofile = "arena"\n[pools.arena.matchups]\nexposure = 4.0', "")
     store = FakeStore()
     shop, other = Shop(store, pools), Shop(store, pools)
@@ -126,13 +130,15 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
         await shop.begin(PLAYERS)
         for number in range(120):
             more = {"candidates": PLAYERS[2:7]} if number % 5 == 1 else {}
-            given = dict(await shop.suggest("closest", floor=0.3, count=1 + number % 2, **more))
+            given = dict(await shop.suggest(policy, floor=0.3, count=1 + number % 2, **more))
             if number % 3 == 0:
-                await other.suggest("closest", floor=0.3)
+                await other.suggest(policy, floor=0.3)
             for id_, lease in given.items():
                 if number % 7:
                     first, second = players_of({id_: lease})
                     over.append({**duel("arena", first, second), "id": id_, "at": 0, "matchup": id_})
+                elif number % 14:
+                    await shop.suggestions.give_back(shop.pool, id_)
             if number % 6 == 5:
                 await shop.owner.play(over)
                 lines.extend(json.dumps(match).encode() for match in over)
@@ -141,7 +147,6 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(run())
     records = [msgspec.json.encode(record) for part in (shop, other) for record in part.topic.records]
-    path = tmp_path_factory.mktemp("log") / "log.ndjson"
     path.write_bytes(b"\n".join([*lines, *records]))
     return path
 
@@ -151,8 +156,10 @@ def records_of(log: Path) -> list[bytes]:
     return [line for line in log.read_bytes().splitlines() if json.loads(line).get("type", "match") != "match"]
 
 
-def test_the_policy_that_was_played_is_worth_what_was_played(log: Path) -> None:
-    found = evaluate_policy(str(log), create("closest"), 0.3, "upset", 100.0)
+@pytest.mark.parametrize("policy", ["closest", "least_played"])
+def test_the_policy_that_was_played_is_worth_what_was_played(policy: str, tmp_path: Path) -> None:
+    log = logged(policy, tmp_path / "log.ndjson")
+    found = evaluate_policy(str(log), create(policy), 0.3, "upset", 100.0)
     # Each draw is seen as it was: every weight is 1 to the last bit, however exposure, leases and results stood.
     assert found.matchups > 130
     assert (found.support, found.effective, found.clipped) == (1.0, found.matchups, 0)
