@@ -29,8 +29,9 @@ from tests.oracle_pairs import Pairs as Expected
 Unique = Callable[[str], str]
 POOL = "arena"
 ARENA = Pools().configured(POOL)
-FEW = 5
-"""Players whose pairs are counted, where all are 8."""
+FEW = 7
+"""Players whose pairs are counted, where all are 9."""
+WIDEST = 5
 
 
 @st.composite
@@ -41,7 +42,8 @@ def matches(draw: st.DrawFn, most: int = 30) -> list[dict[str, Any]]:
         if made and draw(st.integers(0, 9)) == 9:
             made.append(draw(st.sampled_from(made)))
             continue
-        players = draw(st.permutations([f"p{one}" for one in range(8)]))[: draw(st.sampled_from([2, 2, 2, 3, 4, 8]))]
+        count = draw(st.sampled_from([2, 2, 2, 3, 4, WIDEST]))
+        players = draw(st.permutations([f"p{one}" for one in range(9)]))[:count]
         places = [draw(st.integers(1, 3)) for _ in players]
         kind = draw(st.sampled_from(["rank", "score"]))
         sides: list[dict[str, Any]] = [
@@ -112,8 +114,8 @@ def test_they_are_the_oracles_and_so_is_what_is_read(
             Counted(played, FEW).check(await read_pairs(made.partitions, ARENA))
             return made.keys()
 
-    # As many pairs in a piece as a match can have, and one more.
-    with patch.object(module, "MOST_PAIRED", FEW), patch.object(reading, "PIECE", FEW * (FEW - 1) // 2 + 1):
+    # As many pairs in a piece as a match can have, and one more; fewer than there are.
+    with patch.object(module, "MOST_PAIRED", FEW), patch.object(reading, "PIECE", WIDEST * (WIDEST - 1) // 2 + 1):
         keys = asyncio.run(run())
     with Redis.from_url(valkey.url) as client:
         found = stored.stored(client, keys).pools[POOL].pairs

@@ -67,7 +67,7 @@ def test_football_under_two_systems(
         """
     )
     items = [one._replace(headers=RECEIPT if number % 20 == 0 else ()) for number, one in enumerate(football(data))]
-    rules = Rules(("glicko2", "elo"), 2.0)
+    rules = Rules(("glicko2", "elo"), 2.0, pairs=True)
     here = begin(kafka.bootstrap, valkey.url, unique, tmp_path, 2, items, pools, lambda pool: rules)
     (pool,) = (state.pools["football"] for state in here.expected.values() if state.pools)
     print(top(pool))  # noqa: T201  # for a reader to judge

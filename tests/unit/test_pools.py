@@ -137,6 +137,13 @@ def test_conflicts_in_words() -> None:
     assert len(changed.conflicts({field: text for field, text in stored.items() if "go" in field})) == 1
 
 
+def test_pairs_that_were_not_counted_from_the_beginning_are_a_conflict() -> None:
+    without = parse_pools('[pools.arena]\nprofile = "arena"\npairs = false', "pools.toml")
+    for stored, now, said in ((Pools(), without, "True (now False)"), (without, Pools(), "False (now True)")):
+        (line,) = now.conflicts(prints(stored, "arena"))
+        assert f"'glicko2' was rated with pairs = {said}: restore that, or rate it again from the log" in line
+
+
 def test_a_live_system_that_would_begin_cold_is_a_conflict() -> None:
     cold = parse_pools('[pools."*"]\nsystem = "glicko2"', "pools.toml")
     (line,) = cold.conflicts(prints(Pools(), "chess"))
