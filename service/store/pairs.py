@@ -146,7 +146,8 @@ async def read_pairs(partitions: Partitions, pool: Pool, held: Pairs | None = No
         totals, fingerprint = answer.values[:2]
         if totals is None:
             raise unknown_pool(pool.name)
-        check_fingerprint(pool, pool.live, fingerprint)
+        # Of a pool that its live system has not rated, nothing says that pairs were counted.
+        check_fingerprint(pool, pool.live, fingerprint or b"")
         if reading.went_back(answer.position):
             # Another generation, or Redis as it was before.
             reading = _Reading(None)
