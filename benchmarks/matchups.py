@@ -29,8 +29,8 @@ BEGIN: Final = "<!-- what policies need: written by make bench ARGS=matchups -->
 END: Final = "<!-- end of what policies need -->"
 PLAYERS: Final = 50
 NOISE: Final = 0.5
-SYSTEM: Final = "trueskill"
-"""Under noise, the system whose order is best with uniform matches."""
+SYSTEM: Final = "kalman"
+"""That of a pool that is not configured."""
 
 HELD: Final = 10
 BUDGET: Final = 5_000
@@ -99,7 +99,7 @@ def _attempt(setting: Setting, target: Target, budget: int, more: dict[str, Any]
 
 def _k_sort(each: Each) -> str:
     ways = [
-        (Way("Elo, uniform pairs", "uniform", system="elo"), 2, 40_000),
+        (Way("Elo, uniform pairs", "uniform", system="elo"), 2, 100_000),
         (Way("K-Sort Arena's rating and `ucb`", "ucb", system="thurstone_k"), 4, 10_000),
         (Way("`information_gain`, pairs", "information_gain"), 2, 2_000),
         (Way("`information_gain`, four sides", "information_gain"), 4, 2_000),
