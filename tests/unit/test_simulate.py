@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, kendalltau
 
@@ -44,6 +44,7 @@ def setting(name: str = "uniform", *, sides: int = 2, at_once: int = 1, **arena:
     )
 
 
+@settings(deadline=None)  # On a busy machine a matrix takes its time.
 @given(orders)
 def test_the_order_is_judged_pair_by_pair(given: tuple[list[int], list[int]]) -> None:
     strength, skills = (np.array(one, dtype=float) for one in given)
@@ -163,6 +164,7 @@ def test_a_trial_ends_when_the_goal_has_been_held() -> None:
     assert attempt(setting(at_once=7), target, 20, 4, whole=True).errors[-1][0] == 14
 
 
+@settings(deadline=None)  # The first call of a distribution is slow.
 @given(st.lists(st.none() | st.integers(1, 20), min_size=1, max_size=30))
 def test_the_interval_holds_the_median_by_order_statistics(reached: list[int | None]) -> None:
     found, count = summed_up("uniform", "exact", reached), len(reached)
