@@ -9,12 +9,13 @@ import msgspec
 
 from service.broker import TOPIC_SETTINGS
 from service.dead_letters import REPLAYED_HEADER
-from service.log import dead_letters_topic
+from service.log import dead_letters_topic, matchups_topic
 from service.match import RECORD_BYTES, Match, Side
 from service.partitioner import Partitioner
 from service.problems import PROBLEMS
 from service.seed import Seed, SeededPlayer
 from service.store.streams import RECEIPT_HEADER
+from service.suggest.account import Account, Base
 
 _AT: Final = 1_795_000_000_000
 MATCH_EXAMPLE: Final = Match("m-81", "blitz", _AT, (Side(("ann",), rank=1), Side(("bob",), rank=2)))
@@ -71,18 +72,24 @@ def asyncapi(topic: str, partitioner: Partitioner) -> dict[str, Any]:
     Examples
     --------
     >>> [channel["address"] for channel in asyncapi("matches", "murmur2")["channels"].values()]
-    ['matches', 'matches.dead-letters']
+    ['matches', 'matches.dead-letters', 'matches.matchups']
     """
-    _, schemas = msgspec.json.schema_components((Match, Seed), ref_template="#/components/schemas/{name}")
+    kinds = (Match, Seed, Base, Account)
+    _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Standings",
             "version": "1",
-            "description": "Results arrive on one topic, ratings move at once; what cannot be used is kept on another.",
+            "description": "Results arrive on one topic, ratings move at once; what cannot be used is kept on another,"
+            " and what was suggested on a third.",
         },
         "defaultContentType": "application/json",
-        "channels": {"matches": _matches(topic, partitioner), "deadLetters": _dead_letters(topic)},
+        "channels": {
+            "matches": _matches(topic, partitioner),
+            "deadLetters": _dead_letters(topic),
+            "matchups": _matchups(topic),
+        },
         "operations": {
             "receiveRecords": {
                 "action": "receive",
@@ -96,6 +103,12 @@ def asyncapi(topic: str, partitioner: Partitioner) -> dict[str, Any]:
                 "channel": {"$ref": "#/channels/deadLetters"},
                 "messages": [{"$ref": "#/channels/deadLetters/messages/deadLetter"}],
             },
+            "sendMatchups": {
+                "action": "send",
+                "title": "Account for matchups",
+                "channel": {"$ref": "#/channels/matchups"},
+                "messages": [{"$ref": f"#/channels/matchups/messages/{name}"} for name in ("base", "account")],
+            },
         },
         "components": {
             "schemas": {**schemas, "DeadLetterHeaders": _letter_headers()},
@@ -103,6 +116,8 @@ def asyncapi(topic: str, partitioner: Partitioner) -> dict[str, Any]:
                 "match": _record("Match", "One result", MATCH_EXAMPLE),
                 "seed": _record("Seed", "Ratings that an existing ladder brings along", SEED_EXAMPLE),
                 "deadLetter": _letter(topic),
+                "base": _told("Base", "What was known of a pool's players when matchups were drawn"),
+                "account": _told("Account", "What one request for matchups was given, and how it was drawn"),
             },
         },
     }
@@ -137,6 +152,28 @@ def _dead_letters(topic: str) -> dict[str, Any]:
         " `topic/partition/offset` of the record, tells them apart.",
         "messages": {"deadLetter": {"$ref": "#/components/messages/deadLetter"}},
         "bindings": {"kafka": {"topic": dead_letters_topic(topic), "bindingVersion": "0.5.0"}},
+    }
+
+
+def _matchups(topic: str) -> dict[str, Any]:
+    return {
+        "address": matchups_topic(topic),
+        "title": "Accounts of matchups",
+        "description": "Every matchup that was suggested, with all that is needed to draw it again. An account goes on"
+        " from the base that it names and the account before it, by their numbers.",
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in ("base", "account")},
+        "bindings": {"kafka": {"topic": matchups_topic(topic), "bindingVersion": "0.5.0"}},
+    }
+
+
+def _told(name: str, summary: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": name,
+        "summary": summary,
+        "contentType": "application/json",
+        "payload": {"$ref": f"#/components/schemas/{name}"},
+        "bindings": {"kafka": {"key": {"type": "string", "description": "the pool"}, "bindingVersion": "0.5.0"}},
     }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,11 +14,11 @@ from service.log import matchups_topic
 from service.suggest.account import Account
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.api import Client, client, is_problem, settings
+from tests.conftest import Command, Unique
 from tests.ingesting import Ingesting, Place
 from tests.made_up import unique_name
 from tests.topics import make, read_back
 
-Unique = Callable[[str], str]
 PATH = "/v1/pools/{}/matchups"
 PARTITIONS = 2
 
@@ -149,3 +149,38 @@ def test_what_cannot_be_accounted_for_is_refused(place: Place, unique: Unique) -
             assert await open_ids(ask, pool) == []
 
     asyncio.run(run())
+
+
+def test_from_the_command_line(place: Place, unique: Unique, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = unique("pool")
+    where = ("--redis", place.redis, "--topic", place.topic)
+    monkeypatch.setenv("STANDINGS_INSTALLATION", place.installation)
+
+    async def begin() -> None:
+        async with suggesting(place) as ask:
+            await played(ask, pool, ("ann", "bob"), ("cid", "[red]"))
+
+    asyncio.run(begin())
+    words = ("matchups", pool, "--kafka", place.kafka, *where)
+    more = ("--count", "2", "--goal", "cover", "--floor", "0", "--request-id", "tab")
+    code, out, _ = command(*words, *more, "--json")
+    assert code == 0
+    matchups = json.loads(out)["matchups"]
+    assert sorted(names_of(matchups[0]) + names_of(matchups[1])) == ["[red]", "ann", "bob", "cid"]
+    code, out, _ = command(*words, *more)
+    assert code == 0
+    assert all(text in out for text in ("[red]", matchups[0]["id"], matchups[1]["id"]))
+    for wrong, told in (
+        (("--candidate", "ann"), "--candidate: "),
+        (("--candidate", "ann", "--candidate", "eve"), "candidates[1]: "),
+        (("--goal", "fun"), "--goal: "),
+        (("--policy", "best"), "no policy 'best'"),
+        (("--policy", "closest", "--param", "temperature"), "--param temperature: "),
+        (("--sides", "5"), "candidates: 4 to choose from for 5 sides"),
+    ):
+        code, out, err = command(*words, *wrong)
+        assert (code, out, err.count("\n")) == (2, "", 1), err
+        assert err.startswith(f"standings: {told}")
+    code, out, err = command("matchups", pool, "--kafka", "127.0.0.1:1", *where)
+    assert (code, out, err.count("\n")) == (1, "", 1), err
+    assert err.startswith("standings: no matchup was given")

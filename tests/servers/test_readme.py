@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from pydantic import TypeAdapter
 
+from service.api.matchups import MatchupsAnswer, Wanted
 from service.pool_file import PoolsInvalid, parse_pools
 from standings.embedded import home
 from tests.ingesting import free_port
@@ -153,3 +155,12 @@ def test_the_pools_file_of_the_documentation() -> None:
     with pytest.raises(PoolsInvalid) as wrong:
         parse_pools(toml.replace("tau = 0.6", "tauu = 0.6"), "pools.toml")
     assert str(wrong.value).startswith(told.removeprefix("standings: ").rstrip().removesuffix(" ..."))
+
+
+def test_the_matchups_of_the_documentation() -> None:
+    toml, *_ = [block.text for block in blocks("docs/matchups.md") if block.language == "toml"]
+    said = parse_pools(toml, "pools.toml").configured("arena.models").matchups
+    assert (said.policy, said.floor, said.exposure, said.newcomers) == ("least_played", 0.02, 2, True)
+    asked, answered = [block.text for block in blocks("docs/matchups.md") if block.language == "json"]
+    Wanted.model_validate_json(asked, strict=True)
+    TypeAdapter(MatchupsAnswer).validate_json(answered)

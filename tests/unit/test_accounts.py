@@ -4,10 +4,12 @@ import asyncio
 import math
 from typing import Any
 
+import jsonschema_rs
 import msgspec
 import numpy as np
 import pytest
 
+from service.api.asyncapi import asyncapi
 from service.matchups import create
 from service.matchups.draw import draw
 from service.matchups.exposure import shown_in_turn
@@ -105,11 +107,18 @@ def test_every_draw_can_be_made_again(exposure: str) -> None:
             shop.seconds += 30 * (number % 20 == 0)
 
     asyncio.run(run())
+    described = asyncapi("matches", "murmur2")["components"]
+    validators = {
+        kind: jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{name}", "components": described})
+        for kind, name in (("base", "Base"), ("matchups", "Account"))
+    }
     reader = Reader()
     kinds = [record.type for record in shop.topic.records]
     for record in shop.topic.records:
         # As it lies in the topic.
-        reader.read(msgspec.json.decode(msgspec.json.encode(record), type=type(record)))
+        packed = msgspec.json.encode(record)
+        validators[record.type].validate(msgspec.json.decode(packed))
+        reader.read(msgspec.json.decode(packed, type=type(record)))
     assert reader.matchups == 60 + 30 + 60
     # Ratings and names are written down once for several requests.
     assert kinds[0] == "base"

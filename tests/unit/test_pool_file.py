@@ -105,6 +105,15 @@ def test_a_file_that_says_nothing() -> None:
         ("[pools.x]\nshadows = [{system = 'kalman'}]", "line 2, pools.x.shadows[0].system", "each system runs once"),
         ("[pools.x]\nshadows = [{sistem = 'elo'}]", "line 2, pools.x.shadows[0].sistem", "did you mean 'system'?"),
         ("[pools.7]\nshadows = [{system = 'kalman'}]", "line 2, pools.\"7\".shadows[0].system", "runs once"),
+        ("[pools.x.matchups]\nfloor = 1.1", "line 2, pools.x.matchups.floor", "<= 1.0"),
+        ("[pools.x.matchups]\nexposure = 0.9", "line 2, pools.x.matchups.exposure", ">= 1.0"),
+        ("[pools.x.matchups]\npolicy = 'best'", "line 2, pools.x.matchups.policy", "no policy 'best'; there are: "),
+        ("[pools.x.matchups]\nflor = 1", "line 2, pools.x.matchups.flor", "did you mean 'floor'?"),
+        ("[pools.x.matchups]\nparameters.k = 1", "line 2, pools.x.matchups.parameters", "name it as 'policy'"),
+        (
+            "[pools.x.matchups]\npolicy = 'closest'\nparameters.temperature = -1",
+            "line 3, pools.x.matchups.parameters.temperature", ">= ",
+        ),
     ],
 )  # fmt: skip
 def test_faults_are_told_with_line_and_key(text: str, where: str, what: str) -> None:
