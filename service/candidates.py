@@ -13,7 +13,7 @@ from itertools import groupby
 import numpy as np
 
 from service.columns import NO_HOME, Floats, Matches
-from service.matchups.field import Field
+from service.matchups.field import Field, pairs_of
 from service.matchups.posterior import Posterior
 from service.rate import MATCHES, Table, rested
 from service.ratings import RatingSystem, unexpected
@@ -63,7 +63,7 @@ def field_of(
     for size, several in groupby(under_way, key=len):
         orders = np.array(list(several), dtype=np.int32)
         np.add.at(matches, orders, 1.0)
-        pairs.append(orders[:, np.stack(np.triu_indices(size, 1), axis=1)].reshape(-1, 2))
+        pairs.append(orders[:, pairs_of(size)].reshape(-1, 2))
     for players in under_way if posterior else ():
         posterior = posterior and posterior.with_match(np.asarray(players, dtype=np.int32))
     return Field(

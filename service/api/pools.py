@@ -71,6 +71,18 @@ class PairsKept(TypedDict):
     ]
 
 
+class MatchupsDefaults(TypedDict):
+    """How matchups are suggested where a request does not say."""
+
+    policy: Annotated[str | None, Field(description="null: the one for the goal that is asked for")]
+    parameters: dict[str, Any]
+    floor: Annotated[FiniteFloat, Field(description="chance that sides are taken uniformly instead")]
+    exposure: Annotated[
+        FiniteFloat | None, Field(description="suggested so many times as often as the least, a player waits")
+    ]
+    newcomers: Annotated[bool, Field(description="whether players that the pool does not know may be candidates")]
+
+
 class PoolAnswer(TypedDict):
     """A pool: the configuration in force, and what was counted."""
 
@@ -81,6 +93,7 @@ class PoolAnswer(TypedDict):
     order: Annotated[str, Field(description="what the board is ordered by")]
     provisional: Annotated[ProvisionalAnswer, Field(description="whose rating is not yet to be relied on")]
     pairs: Annotated[PairsKept | None, Field(description="null where the pool keeps no pairs")]
+    matchups: MatchupsDefaults
     matches: int
     players: Annotated[int, Field(description="players under the live system")]
     last_match_at: LastMatch
@@ -94,7 +107,7 @@ _LISTED: Final = {
     "last_match_at": "2026-11-21T10:00:00Z",
     "position": "1-3-184468",
 }
-_POOL: Final = {
+_POOL: Final[dict[str, Any]] = {
     "pool": "chess.blitz",
     "profile": "ladder",
     "pattern": "chess.*",
@@ -102,6 +115,7 @@ _POOL: Final = {
     "order": "rating",
     "provisional": {"matches": 10, "deviation": None},
     "pairs": None,
+    "matchups": {"policy": None, "parameters": {}, "floor": 0.02, "exposure": None, "newcomers": False},
     "matches": 90412,
     "players": 1289,
     "last_match_at": "2026-11-21T10:00:00Z",
@@ -139,7 +153,7 @@ async def pools(shared: Shared, as_of: Now, cursor: Cursor = None, limit: Limit 
 @router.get("/pools/{pool}", summary="A pool", response_model=PoolAnswer, responses=example(_POOL))
 async def pool(pool: NamedPool, shared: Shared, live: CachedRead) -> Response:
     """Show the configuration in force and what was counted of a pool."""
-    found = await read_pool(shared.partitions, pool)
+    found, said = await read_pool(shared.partitions, pool), pool.matchups
     answer = PoolAnswer(
         pool=pool.name,
         profile=pool.profile,
@@ -158,6 +172,13 @@ async def pool(pool: NamedPool, shared: Shared, live: CachedRead) -> Response:
         pairs=None
         if found.pairs is None
         else PairsKept(players=found.pairs.players, most_players=MOST_PAIRED, matches_left_out=found.pairs.left_out),
+        matchups=MatchupsDefaults(
+            policy=said.policy,
+            parameters=said.parameters,
+            floor=said.floor,
+            exposure=said.exposure,
+            newcomers=said.newcomers,
+        ),
         matches=found.totals.matches,
         players=found.sizes[0],
         last_match_at=last_match(found.totals),

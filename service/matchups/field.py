@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,11 +86,22 @@ class Field:
         """The field once these play a match whose result is not known yet."""
         matches = self.matches.copy()
         matches[list(players)] += 1.0
-        first, second = np.triu_indices(len(players), 1)
         order = np.asarray(players, dtype=np.int32)
-        under_way = np.concatenate((self.under_way, np.stack((order[first], order[second]), axis=1)))
+        under_way = np.concatenate((self.under_way, order[pairs_of(len(order))]))
         posterior = self.posterior and self.posterior.with_match(order)
         return replace(self, matches=matches, under_way=under_way, posterior=posterior)
+
+
+@lru_cache(16)
+def pairs_of(size: int) -> npt.NDArray[np.intp]:
+    """Places of the pairs of so many players, int[size (size - 1) / 2, 2].
+
+    Examples
+    --------
+    >>> pairs_of(3).tolist()
+    [[0, 1], [0, 2], [1, 2]]
+    """
+    return np.stack(np.triu_indices(size, 1), axis=1)
 
 
 def level(count: int) -> Field:

@@ -171,7 +171,8 @@ def _candidates(known: Known, ask: Ask) -> npt.NDArray[np.int32]:
             f"{len(rows)} to choose from for {ask.side_count} sides",
             "name more, newcomers with 'newcomers' set to true; or ask for fewer sides",
         )
-    return rows.astype(np.int32)
+    # In one order, however they were named: the same seed draws the same.
+    return np.sort(rows).astype(np.int32)
 
 
 def _check_known(known: Known, ask: Ask) -> None:

@@ -74,6 +74,7 @@ def test_one_pool(valkey: ValkeyServer, unique: Unique) -> None:
                     }
                 ],
                 "order": "rating",
+                "matchups": {"policy": None, "parameters": {}, "floor": 0.02, "exposure": None, "newcomers": False},
                 "provisional": {"matches": 10, "deviation": None},
                 "pairs": None,
                 "matches": 2,

@@ -188,3 +188,17 @@ def test_leases_of_a_pool_are_its_own(shop: Shop) -> None:
         assert shop.fields(KEYS.taken) == {"arena": "1", "chess": "1"}
 
     asyncio.run(run())
+
+
+def test_the_order_in_which_candidates_are_named_changes_nothing(shop: Shop) -> None:
+    async def run() -> None:
+        await shop.begin(NAMES)
+        found = []
+        for names in (NAMES, NAMES[::-1], None):
+            leases = await shop.suggest("closest", candidates=names, seed=7)
+            found.append([lease.sides for lease in leases.values()])
+            for id_ in leases:
+                await shop.suggestions.give_back(shop.pool, id_)
+        assert found[0] == found[1] == found[2]
+
+    asyncio.run(run())
