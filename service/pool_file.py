@@ -157,12 +157,8 @@ def _section(pattern: str, given: Any, before: Sequence[Pool]) -> Pool:
             raise _Wrong([*path, "system"], f"{system.name!r} is there already; each system runs once in a pool")
         _check_shapes(path, live, system, section)
         systems.append(system)
-    said = section.matchups
-    if said.policy is None and said.parameters:
-        raise _Wrong(["matchups", "parameters"], "they are of no policy; name it as 'policy'")
-    if said.policy is not None:
-        with _checked(["matchups", "policy"], ["matchups", "parameters"]):
-            create_policy(said.policy, said.parameters)
+    pairs = base.pairs if section.pairs is None else section.pairs
+    _check_matchups(section.matchups, pairs)
     matches, deviation = section.provisional.matches, section.provisional.deviation
     return Pool(
         name=pattern,
@@ -173,8 +169,8 @@ def _section(pattern: str, given: Any, before: Sequence[Pool]) -> Pool:
         provisional=Provisional(base.provisional.matches if matches is None else matches, deviation),
         most_sides=section.most_sides,
         most_players=section.most_players,
-        pairs=base.pairs if section.pairs is None else section.pairs,
-        matchups=said,
+        pairs=pairs,
+        matchups=section.matchups,
     )
 
 
@@ -199,6 +195,17 @@ def _checked(at_name: list[str], at_parameters: list[str]) -> Iterator[None]:
             raise _Wrong(at_name, problem.detail) from None
         (wrong,) = problem.errors
         raise _Wrong([*at_parameters, wrong.field], f"{wrong.problem}; {wrong.remedy}") from None
+
+
+def _check_matchups(said: MatchupDefaults, pairs: bool) -> None:
+    if said.policy is None:
+        if said.parameters:
+            raise _Wrong(["matchups", "parameters"], "they are of no policy; name it as 'policy'")
+        return
+    with _checked(["matchups", "policy"], ["matchups", "parameters"]):
+        policy = create_policy(said.policy, said.parameters)
+    if policy.needs and not pairs:
+        raise _Wrong(["matchups", "policy"], f"{said.policy!r} needs to know who beat whom: set pairs = true as well")
 
 
 def _check_shapes(path: list[str], live: RatingSystem, shadow: RatingSystem, section: _Section) -> None:

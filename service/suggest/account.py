@@ -132,8 +132,9 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def base_of(known: Known) -> Base:
-    """Write down what is known before anything is drawn from it."""
+    """Write down what is known before anything is drawn from it; accounts go on from there."""
     field = known.field
+    known.opened, known.closed = {}, []
     return Base(
         type="base",
         base=known.base,

@@ -21,7 +21,7 @@ from service.suggest.ask import MOST_COUNT, Ask, fulfil
 from service.suggest.keeper import Keeper
 from service.suggest.known import Known
 
-MOST_TRIES: Final = 8
+MOST_TRIES: Final = 32
 """Draws of the same requests, where other processes take leases in between."""
 
 MOST_DESKS: Final = 64
@@ -174,6 +174,7 @@ class Suggestions:
         for _ in range(MOST_TRIES):
             now = self._now()
             await known.refresh(now, [name for one in together for name in one.ask.names])
+            draft = known.draft()
             base = None if known.accounted else base_of(known)
             accounts: list[Account] = []
             given: dict[_Waiting, Mapping[str, Lease]] = {}
@@ -200,7 +201,7 @@ class Suggestions:
                     known.pool.name, partition, known.mark, leases, expired, known.counts_of(leases)
                 )
                 if mark is None:
-                    known.forget()
+                    known.restore(draft, leases)
                     continue
                 known.took(mark, leases, expired)
             self._settle(desk, given, leases, accounts if base is None else [base, *accounts])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import heapq
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from service.candidates import field_of
 from service.columns import Integers
-from service.matchups.field import level
+from service.matchups.field import Field, level
 from service.pools import Pool
 from service.rate import Table
 from service.store.leases import MOST_PURGED, Held, Lease, Leases, Mark, MatchupRead
@@ -30,6 +30,17 @@ def keeps_pairs(pool: Pool) -> bool:
     """
     del pool
     return False
+
+
+class Draft(NamedTuple):
+    """What drawing changes, as it was before; see `Known`."""
+
+    field: Field
+    shown: Integers
+    accounted: bool
+    number: int
+    opened: dict[str, Lease]
+    closed: list[str]
 
 
 class Known:
@@ -77,12 +88,14 @@ class Known:
         self._expired: dict[str, None] = {}
         self._ends: list[tuple[int, str]] = []
         self._generation, self._totals = "", b""
+        self.shown: Integers = np.empty(0, np.int64)
+        self.field = level(0)
         self._counts: dict[str, int] = {}
         self._uncounted: dict[str, int] = {}
         self.forget()
 
     def forget(self) -> None:
-        """Drop what was drawn and not taken: all is laid out anew."""
+        """Lay all out anew: of what was drawn or read it is not known how far it came."""
         self.at = 0
         self._mark = None
         self.begin_base()
@@ -96,6 +109,16 @@ class Known:
         """Accounts that have referred to the base."""
         self.opened: dict[str, Lease] = {}
         self.closed: list[str] = []
+
+    def draft(self) -> Draft:
+        """Remember how all stands before anything is drawn."""
+        return Draft(self.field, self.shown.copy(), self.accounted, self.number, self.opened, self.closed)
+
+    def restore(self, draft: Draft, drawn: Iterable[str]) -> None:
+        """Go back to before matchups were drawn that were not taken."""
+        self.field, self.shown, self.accounted, self.number, self.opened, self.closed = draft
+        for id_ in drawn:
+            del self.leases[id_]
 
     @property
     def mark(self) -> Mark:
@@ -240,4 +263,4 @@ class Known:
             for name, count, rated in zip(self.names, counted, self.rated.tolist(), strict=True)
             if count is None and rated
         }
-        self.shown: Integers = np.array([least if count is None else count for count in counted], np.int64)
+        self.shown = np.array([least if count is None else count for count in counted], np.int64)

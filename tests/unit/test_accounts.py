@@ -17,7 +17,7 @@ from service.matchups.field import Field
 from service.pool_file import parse_pools
 from service.suggest.account import Account, Base
 from tests.league import duel
-from tests.suggesting import Shop, players_of
+from tests.suggesting import BetweenStore, Shop, players_of
 from tests.unit.test_scripts import KEYS, FakeStore
 
 PLAYERS = [f"p{number}" for number in range(12)]
@@ -79,7 +79,7 @@ class Reader:
 @pytest.mark.parametrize("exposure", ["", "exposure = 2.0"])
 def test_every_draw_can_be_made_again(exposure: str) -> None:
     pools = parse_pools(f'[pools.arena]\nprofile = "arena"\n[pools.arena.matchups]\nnewcomers = true\n{exposure}', "")
-    store = FakeStore()
+    store = BetweenStore()
     shop, other = Shop(store, pools), Shop(store, pools)
 
     async def run() -> None:
@@ -95,7 +95,8 @@ def test_every_draw_can_be_made_again(exposure: str) -> None:
             asked = [shop.suggest(policy, **more), shop.suggest(policy)]
             given, _ = await asyncio.gather(*asked)
             if number % 3 == 0:
-                await other.suggest()
+                # Before the next ones are taken that were drawn without it.
+                store.others = [other, other]
             if number % 4 == 0:
                 id_, lease = next(iter(given.items()))
                 first, second, *_ = players_of({id_: lease})
@@ -112,14 +113,15 @@ def test_every_draw_can_be_made_again(exposure: str) -> None:
         kind: jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{name}", "components": described})
         for kind, name in (("base", "Base"), ("matchups", "Account"))
     }
-    reader = Reader()
+    for topic, matchups in ((shop.topic, 60 + 30 + 60), (other.topic, 40)):
+        reader = Reader()
+        for record in topic.records:
+            # As it lies in the topic.
+            packed = msgspec.json.encode(record)
+            validators[record.type].validate(msgspec.json.decode(packed))
+            reader.read(msgspec.json.decode(packed, type=type(record)))
+        assert reader.matchups == matchups
     kinds = [record.type for record in shop.topic.records]
-    for record in shop.topic.records:
-        # As it lies in the topic.
-        packed = msgspec.json.encode(record)
-        validators[record.type].validate(msgspec.json.decode(packed))
-        reader.read(msgspec.json.decode(packed, type=type(record)))
-    assert reader.matchups == 60 + 30 + 60
     # Ratings and names are written down once for several requests.
     assert kinds[0] == "base"
     assert kinds.count("base") < kinds.count("matchups") / 2

@@ -1,17 +1,14 @@
 """Leases: what one draw has given is under way for the next, until its result, its end, or until it is given back."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
 from service.problems import Problem
 from service.store import leases as store_of_leases
-from service.store.connection import Argument
 from service.suggest import desk
 from tests.league import duel
-from tests.suggesting import MINUTE_MS, Shop, players_of
+from tests.suggesting import MINUTE_MS, BetweenStore, Shop, players_of
 from tests.unit.test_scripts import KEYS, FakeStore
 
 NAMES = [f"p{number}" for number in range(8)]
@@ -101,23 +98,6 @@ def test_a_request_that_is_repeated_gets_the_same(shop: Shop) -> None:
         assert not set(await shop.suggest(count=2, request_id="tab")) & set(first)
 
     asyncio.run(run())
-
-
-class BetweenStore(FakeStore):
-    """Lets somebody else come first before leases are taken."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.others: list[Shop] = []
-
-    async def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
-        if name == "take_leases" and self.others:
-            # What they do themselves goes straight in.
-            one, *rest = self.others
-            self.others = []
-            await one.suggest()
-            self.others = rest
-        return await super().run(name, keys, arguments)
 
 
 def test_a_draw_is_made_again_where_others_came_between() -> None:

@@ -108,6 +108,7 @@ def test_a_file_that_says_nothing() -> None:
         ("[pools.x.matchups]\nfloor = 1.1", "line 2, pools.x.matchups.floor", "<= 1.0"),
         ("[pools.x.matchups]\nexposure = 0.9", "line 2, pools.x.matchups.exposure", ">= 1.0"),
         ("[pools.x.matchups]\npolicy = 'best'", "line 2, pools.x.matchups.policy", "no policy 'best'; there are: "),
+        ("[pools.x.matchups]\npolicy = 'ucb'", "line 2, pools.x.matchups.policy", "set pairs = true"),
         ("[pools.x.matchups]\nflor = 1", "line 2, pools.x.matchups.flor", "did you mean 'floor'?"),
         ("[pools.x.matchups]\nparameters.k = 1", "line 2, pools.x.matchups.parameters", "name it as 'policy'"),
         (
