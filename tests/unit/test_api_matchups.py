@@ -83,7 +83,7 @@ def test_a_pool_that_is_too_large_to_choose_from(valkey: ValkeyServer, unique: U
 
 def test_what_a_pool_says_of_matchups(valkey: ValkeyServer, unique: Unique, tmp_path: Path) -> None:
     file = tmp_path / "pools.toml"
-    file.write_text('[pools.duels]\nmost_sides = 2\n[pools.duels.matchups]\npolicy = "ucb"\n')
+    file.write_text('[pools.duels]\nmost_sides = 2\n[pools.duels.matchups]\npolicy = "closest"\n')
 
     async def run() -> None:
         async with serving(valkey.url, unique("matchups")) as (league, _):
