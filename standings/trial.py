@@ -28,6 +28,9 @@ from standings.targets import Target, kendall_tau
 MATCH_MS: Final = 60_000
 """A match a minute: what rating systems are told of time."""
 
+SWEEPS: Final = 4
+"""Of the posterior's fit after each round, at least."""
+
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """What is simulated.
@@ -116,8 +119,8 @@ def play(setting: Setting, seed: int) -> Iterator[Look]:
             rate(system, match._replace(player=order, at=np.array([matches * MATCH_MS])), table)
             wins[order[before], order[after]] += share
             matches += 1
-        # It goes on from the last fit: a sweep for each new match keeps it where many would bring it.
-        posterior = posterior and fit(wins, posterior, sweeps=setting.at_once)
+        # It goes on from the last fit: a few sweeps keep it near where many would bring it.
+        posterior = posterior and fit(wins, posterior, sweeps=max(SWEEPS, setting.at_once))
         field = field_of(system, table, matches * MATCH_MS, wins=wins, posterior=posterior)
         yield Look(matches, sets, posterior.mean if posterior else field.rating, truth.skills)
 
