@@ -27,7 +27,7 @@ from standings.arena import Arena, Truth
 from standings.errors import Mistake
 from standings.simulation import simulate, summed_up
 from standings.targets import kendall_tau, target_of
-from standings.trial import MATCH_MS, Setting, attempt, play
+from standings.trial import MATCH_MS, SWEEPS, Setting, attempt, play
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -135,7 +135,7 @@ def test_a_policy_of_the_posterior_is_judged_by_its_order() -> None:
             order = sorted(players, key=lambda player: -look.skills[player])
             for ahead, behind in combinations(order, 2):
                 wins[ahead, behind] += 0.75
-        posterior = fit(wins, posterior, sweeps=2)
+        posterior = fit(wins, posterior, sweeps=SWEEPS)
         assert np.array_equal(look.strength, posterior.mean)
     uniform, gaining = (
         simulate([setting(name)], target_of("exact", 8), budget=400, seeds=5)[0].answer
