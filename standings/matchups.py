@@ -62,7 +62,8 @@ async def suggest(settings: Settings, pool: str, given: Mapping[str, Any]) -> Ma
         raise Mistake("--redis: not an address of Redis; it is redis://USER:PASSWORD@HOST:PORT/DB") from error
     configured = parts.pools.configured(pool)
     try:
-        return answer_of(configured, await parts.suggestions.suggest(configured, ask_of(configured, wanted)))
+        ask = ask_of(configured, wanted)
+        return answer_of(configured, ask, await parts.suggestions.suggest(configured, ask))
     except (StoreUnavailable, Unreadable) as error:
         raise Trouble(str(error)) from error
     except Problem as problem:

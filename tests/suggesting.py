@@ -62,7 +62,7 @@ class Shop:
         return Ask(create(policy), **made)
 
     async def suggest(self, policy: str = "least_played", **more: Any) -> Mapping[str, Lease]:
-        return await self.suggestions.suggest(self.pool, self.ask(policy, **more))
+        return (await self.suggestions.suggest(self.pool, self.ask(policy, **more))).leases
 
     async def open(self) -> Mapping[str, Lease]:
         return (await self.suggestions.open(self.pool))[1]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ValidationError
@@ -17,6 +17,8 @@ from service.api.inputs import nearest
 from service.problems import PROBLEMS, FieldError, Problem
 
 MOST_BYTES: Final = 1 << 20
+TAGS: Final = ("(name)", "(party)")
+"""Kinds of what may be given in several forms; pydantic names them in the place of an error."""
 SHOWN: Final = 20
 """Wrong fields that an answer names."""
 
@@ -25,13 +27,17 @@ Place = Sequence[int | str]
 
 
 async def read_body(request: Request) -> bytes:
-    """Read the body of a request that says it is JSON.
+    """Read the body of a request that says it is JSON, as a dependency.
 
     Raises
     ------
     Problem
         ``unsupported_media_type``, or ``too_large`` past `MOST_BYTES`, of which no more is read.
     """
+    return await _read(request, MOST_BYTES)
+
+
+async def _read(request: Request, most: int) -> bytes:
     said = request.headers.get("content-type", "")
     if said.partition(";")[0].strip().lower() != "application/json":
         raise Problem(
@@ -41,8 +47,8 @@ async def read_body(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST_BYTES:
-            raise Problem("too_large", f"the body is larger than {MOST_BYTES:,} bytes")
+        if len(body) > most:
+            raise Problem("too_large", f"the body is larger than {most:,} bytes")
     return bytes(body)
 
 
@@ -53,28 +59,32 @@ class JsonBody(Generic[T]):
     ----------
     model : type of BaseModel
         It forbids fields that it does not have.
+    most : int
+        Bytes, of which no more is read.
     """
 
-    def __init__(self, model: type[T]) -> None:
+    def __init__(self, model: type[T], most: int) -> None:
         self.model = model
+        self.most = most
 
-    async def __call__(self, body: Annotated[bytes, Depends(read_body)]) -> T:
+    async def __call__(self, request: Request) -> T:
         """Read and check.
 
         Raises
         ------
         Problem
-            ``malformed``, or ``invalid_parameter`` with the fields.
+            As of `read_body`; ``malformed``, or ``invalid_parameter`` with the fields.
         """
+        body = await _read(request, self.most)
         try:
             return self.model.model_validate_json(body, strict=True)
         except ValidationError as error:
             raise _problem(self.model, error) from None
 
 
-def json_body(model: type[T]) -> JsonBody[T]:
+def json_body(model: type[T], most: int = MOST_BYTES) -> JsonBody[T]:
     """Make the dependency that reads a request's body: ``body: Annotated[Model, Depends(json_body(Model))]``."""
-    return JsonBody(model)
+    return JsonBody(model, most)
 
 
 def describe_bodies(app: FastAPI, document: dict[str, Any]) -> None:
@@ -126,6 +136,7 @@ def _problem(model: type[BaseModel], error: ValidationError) -> Problem:
 
 
 def _field_error(model: type[BaseModel], kind: str, place: Place, message: str) -> FieldError:
+    place = [step for step in place if step not in TAGS]
     field = _path(place)
     if kind == "missing":
         return FieldError(field, "missing", "give it; the body is described in /openapi.json")
@@ -155,8 +166,14 @@ def _known(model: type[BaseModel], place: Place) -> list[str]:
     """Names of the fields of what stands at a place of the body."""
     whole = _schema(model)
     here: Any = whole
-    for step in place:
-        here = here["items"] if isinstance(step, int) else here["properties"][step]
-        if "$ref" in here:
-            here = whole["$defs"][here["$ref"].rpartition("/")[2]]
-    return list(here["properties"])
+    for step in (*place, None):
+        # What may be one of several is the one that has what is looked for.
+        several = [_resolved(whole, one) for one in here.get("anyOf", here.get("oneOf", [here]))]
+        inside = "items" if isinstance(step, int) else "properties"
+        here = next(one for one in several if inside in one)[inside]
+        here = here if step is None or isinstance(step, int) else here[step]
+    return list(here)
+
+
+def _resolved(whole: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    return whole["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema

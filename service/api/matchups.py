@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
+import msgspec
 from fastapi import Depends, Path
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
@@ -19,21 +20,23 @@ from service.api.inputs import Cursor, Limit, NamedPool, resource
 from service.api.live import LIVE_HEADERS, ReadAfter
 from service.api.shared import Shared
 from service.api.standing import moment
+from service.api.waiting import Candidate, Name, named, pace_of, queue_of
 from service.fields import NAME_BYTES, check_name
 from service.match import Side
 from service.matchups import Goal, Policy
 from service.matchups.draw import MOST_SIDES
+from service.matchups.queue import MOST_SIZE, MOST_WAITING, Pace
 from service.pools import Pool
 from service.problems import Problem, wrong_field
 from service.store.leases import MOST_WHOLE, Lease
 from service.suggest.ask import MOST_COUNT, Ask, order_propensity, policy_of
+from service.suggest.desk import Given
 
 LONGEST_LEASE_S: Final = 86_400
+MOST_BODY: Final = 4 << 20
 MOST_SEED: Final = (1 << 53) - 1
 
 router = resource("matchups")
-
-Name = Annotated[str, Field(min_length=1, max_length=NAME_BYTES)]
 
 
 class Wanted(BaseModel):
@@ -41,19 +44,26 @@ class Wanted(BaseModel):
 
     count: Annotated[int, Field(ge=1, le=MOST_COUNT, description="how many matchups")] = 1
     side_count: Annotated[int, Field(ge=2, le=MOST_SIDES, description="sides of each")] = 2
-    side_size: Annotated[int, Field(ge=1, le=1, description="players of each side: 1, for now")] = 1
+    side_size: Annotated[
+        int, Field(ge=1, le=MOST_SIZE, description="players of each side; more than one makes the candidates a queue")
+    ] = 1
     candidates: Annotated[
-        list[Name] | None,
+        list[Candidate] | None,
         Field(
             min_length=2,
-            max_length=MOST_WHOLE,
-            description=f"who may be chosen; without it the whole pool, where it has at most {MOST_WHOLE:,} players",
+            max_length=MOST_WAITING,
+            description=f"who may be chosen, up to {MOST_WHOLE:,}; without it the whole pool, where it has no more."
+            f" Parties make it a queue, of up to {MOST_WAITING:,} players",
         ),
     ] = None
+    met: Annotated[
+        list[Annotated[list[Name], Field(min_length=2, max_length=2)]],
+        Field(max_length=MOST_WAITING, description="of a queue: who met lately, two by two"),
+    ] = []
     exclude: Annotated[list[Name], Field(max_length=MOST_WHOLE, description="who may not")] = []
     policy: Annotated[str | None, Field(description="without it the pool's, or the one for the goal")] = None
     goal: Annotated[Goal | None, Field(description="what the matches are played for")] = None
-    parameters: Annotated[dict[str, Any] | None, Field(description="of the policy")] = None
+    parameters: Annotated[dict[str, Any] | None, Field(description="of the policy, or of the queue")] = None
     floor: Annotated[
         float | None,
         Field(ge=0, le=1, description="chance that sides are taken uniformly; the pool's by default"),
@@ -83,6 +93,11 @@ class Wanted(BaseModel):
             "examples": [
                 {},
                 {"count": 2, "side_count": 3, "goal": "cover", "lease_seconds": 60, "request_id": "tab-7f3"},
+                {
+                    "count": 100,
+                    "side_size": 2,
+                    "candidates": [{"players": ["ann", "bo"], "waiting_since": "2026-11-21T10:00:00Z"}, "cy", "di"],
+                },
             ]
         },
     )
@@ -143,6 +158,9 @@ class MatchupsAnswer(TypedDict):
     policy: PolicyAnswer
     seed: int
     matchups: list[Matchup]
+    left_waiting: Annotated[
+        list[list[PlayerName]] | None, Field(description="of a queue: the parties that go on waiting; else null")
+    ]
 
 
 class OpenMatchup(Matchup):
@@ -183,6 +201,7 @@ _ANSWER: Final = {
     "policy": _POLICY,
     "seed": _SEED,
     "matchups": [_MATCHUP],
+    "left_waiting": None,
 }
 _OPEN: Final = {
     "pool": "arena",
@@ -200,15 +219,15 @@ _OPEN: Final = {
     responses=example(_ANSWER),
 )
 async def suggest(
-    pool: NamedPool, body: Annotated[Wanted, Depends(json_body(Wanted))], shared: Shared, live: ReadAfter
+    pool: NamedPool, body: Annotated[Wanted, Depends(json_body(Wanted, MOST_BODY))], shared: Shared, live: ReadAfter
 ) -> Response:
     """Suggest matchups, and lease them: until their results are in, they count as under way.
 
     Nothing is given that could not be accounted for: all that an evaluation needs is in Kafka before the answer.
     """
     del live
-    leases = await shared.suggestions.suggest(pool, ask_of(pool, body))
-    return json_response(answer_of(pool, leases), headers=LIVE_HEADERS)
+    ask = ask_of(pool, body)
+    return json_response(answer_of(pool, ask, await shared.suggestions.suggest(pool, ask)), headers=LIVE_HEADERS)
 
 
 @router.get(
@@ -268,43 +287,57 @@ def ask_of(pool: Pool, wanted: Wanted) -> Ask:
     Problem
         ``invalid_parameter``, ``shape_not_taken``, ``pairs_not_kept``, ``unknown_name``.
     """
-    for field, names in (("candidates", wanted.candidates or ()), ("exclude", wanted.exclude)):
+    candidates = list(named(wanted.candidates or ()))
+    for names in (candidates, [(f"exclude[{index}]", name) for index, name in enumerate(wanted.exclude)]):
         seen = set()
-        for index, name in enumerate(names):
-            _check_name(f"{field}[{index}]", name)
+        for field, name in names:
+            _check_name(field, name)
             if name in seen:
-                problem = f"stands twice: {name!r}"
-                raise wrong_field("invalid_parameter", f"{field}[{index}]", problem, "name each player once")
+                raise wrong_field("invalid_parameter", field, f"stands twice: {name!r}", "name each player once")
             seen.add(name)
     if wanted.request_id is not None:
         _check_name("request_id", wanted.request_id)
-    sides = tuple(Side((str(side),), rank=side) for side in range(1, wanted.side_count + 1))
-    if refusal := pool.refusal(sides):
-        raise wrong_field("shape_not_taken", "side_count", refusal, "see /v1/catalog for the systems that take it")
+    for field, size in (("side_count", 1), ("side_size", wanted.side_size)):
+        sides = tuple(
+            Side(tuple(f"{side}.{player}" for player in range(size)), rank=side)
+            for side in range(1, wanted.side_count + 1)
+        )
+        if refusal := pool.refusal(sides):
+            raise wrong_field("shape_not_taken", field, refusal, "see /v1/catalog for the systems that take it")
+    parties = queue_of(wanted.candidates, wanted.side_count, wanted.side_size)
+    _check_form(wanted, bool(parties))
+    waiting = {name for _, name in candidates}
     said = pool.matchups
     return Ask(
-        policy=_policy_of(pool, wanted),
+        policy=_policy_of(pool, wanted, bool(parties)),
         floor=said.floor if wanted.floor is None else wanted.floor,
         seed=secrets.randbelow(MOST_SEED + 1) if wanted.seed is None else wanted.seed,
         lease_ms=1000 * wanted.lease_seconds,
         count=wanted.count,
         side_count=wanted.side_count,
-        candidates=wanted.candidates,
+        candidates=None if parties or wanted.candidates is None else [name for _, name in candidates],
         exclude=wanted.exclude,
         newcomers=said.newcomers if wanted.newcomers is None else wanted.newcomers,
         request_id=wanted.request_id,
+        side_size=wanted.side_size,
+        parties=parties,
+        met=[(one, other) for one, other in wanted.met if one in waiting and other in waiting],
     )
 
 
-def answer_of(pool: Pool, leases: Mapping[str, Lease]) -> MatchupsAnswer:
+def answer_of(pool: Pool, ask: Ask, given: Given) -> MatchupsAnswer:
     """Say what was suggested by one request."""
-    first = next(iter(leases.values()))
+    first = next(iter(given.leases.values()), None)
+    playing = {name for lease in given.leases.values() for side in lease.sides for name in side}
+    left = [list(party.players) for party in ask.parties if playing.isdisjoint(party.players)]
+    # A repeat gets what was drawn before.
     return MatchupsAnswer(
         pool=pool.name,
-        position=first.position,
-        policy=_policy(first),
-        seed=first.seed,
-        matchups=[_matchup(id_, lease) for id_, lease in leases.items()],
+        position=first.position if first else given.position,
+        policy=_policy(first) if first else _named(ask.policy.name, msgspec.to_builtins(ask.policy), 0.0),
+        seed=first.seed if first else ask.seed,
+        matchups=[_matchup(id_, lease) for id_, lease in given.leases.items()],
+        left_waiting=left if ask.parties else None,
     )
 
 
@@ -322,11 +355,28 @@ def _matchup(id_: str, lease: Lease) -> Matchup:
 
 
 def _policy(lease: Lease) -> PolicyAnswer:
-    return PolicyAnswer(name=lease.policy, parameters=dict(lease.parameters), floor=lease.floor)
+    return _named(lease.policy, lease.parameters, lease.floor)
 
 
-def _policy_of(pool: Pool, wanted: Wanted) -> Policy:
+def _named(name: str, parameters: Mapping[str, Any], floor: float) -> PolicyAnswer:
+    return PolicyAnswer(name=name, parameters=dict(parameters), floor=floor)
+
+
+def _check_form(wanted: Wanted, queue: bool) -> None:
+    """Refuse what is of no account for parties that wait, or without them."""
+    for field in ("policy", "goal", "floor", "exclude") if queue else ("met",):
+        if getattr(wanted, field):
+            problem = "of no account where parties wait" if queue else "of no account but where parties wait"
+            raise wrong_field("invalid_parameter", field, problem, "leave it out")
+    if not queue and len(wanted.candidates or ()) > MOST_WHOLE:
+        problem = f"{len(wanted.candidates or ()):,} candidates"
+        raise wrong_field("invalid_parameter", "candidates", problem, f"at most {MOST_WHOLE:,} but where parties wait")
+
+
+def _policy_of(pool: Pool, wanted: Wanted, queue: bool) -> Policy | Pace:
     try:
+        if queue:
+            return pace_of(wanted.parameters)
         return policy_of(pool, wanted.policy, wanted.parameters, wanted.goal)
     except Problem as problem:
         # What is wrong is a field of the body, or one of the parameters.

@@ -17,6 +17,7 @@ from service.rate import MATCHES
 from service.ratings.link import Link
 from service.suggest.ask import Ask, Chosen, order_propensity
 from service.suggest.known import Known
+from service.suggest.seat import waited_s
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -88,6 +89,28 @@ class Drawn(msgspec.Struct, frozen=True):
     until: int
 
 
+class Queue(msgspec.Struct, frozen=True):
+    """Parties that waited, of an account whose policy is ``queue``.
+
+    Attributes
+    ----------
+    parties : sequence of sequence of int
+        Who waited together, as the candidates are counted.
+    waited : sequence of float
+        Seconds.
+    met : sequence of (int, int)
+        Who met lately; all who meet in open matchups did, too.
+    count, side_size : int
+        Matches asked for, and players of each side.
+    """
+
+    parties: Sequence[Sequence[int]]
+    waited: Sequence[float]
+    met: Sequence[tuple[int, int]]
+    count: int
+    side_size: int
+
+
 class Account(msgspec.Struct, frozen=True):
     """What one request was given, and how it was drawn.
 
@@ -111,7 +134,9 @@ class Account(msgspec.Struct, frozen=True):
     order_propensity : float
         Chance of the order in which the sides of each are shown.
     matchups : sequence of Drawn
-        One after the other; each later one was drawn with those before it under way.
+        One after the other; each later one was drawn with those before it under way, but for those of a queue.
+    queue : Queue or None
+        Where parties waited, they were matched all at once, by ``parameters`` and no chance.
     """
 
     type: Literal["matchups"]
@@ -129,6 +154,7 @@ class Account(msgspec.Struct, frozen=True):
     candidates: Sequence[int] | None
     order_propensity: float
     matchups: Sequence[Drawn]
+    queue: Queue | None = None
 
 
 def base_of(known: Known) -> Base:
@@ -155,8 +181,8 @@ def base_of(known: Known) -> Base:
     )
 
 
-def account_of(known: Known, ask: Ask, chosen: Chosen) -> Account:
-    """Write down what a request was given, as the next account of its base."""
+def account_of(known: Known, ask: Ask, chosen: Chosen, now: int) -> Account:
+    """Write down what a request was given at a moment, as the next account of its base."""
     account = Account(
         type="matchups",
         base=known.base,
@@ -170,7 +196,7 @@ def account_of(known: Known, ask: Ask, chosen: Chosen) -> Account:
         exposure=known.pool.matchups.exposure,
         seed=ask.seed,
         side_count=ask.side_count,
-        candidates=None if ask.candidates is None and not ask.exclude else chosen.candidates.tolist(),
+        candidates=None if not ask.names else chosen.candidates.tolist(),
         order_propensity=order_propensity(ask.side_count),
         matchups=[
             Drawn(
@@ -184,7 +210,18 @@ def account_of(known: Known, ask: Ask, chosen: Chosen) -> Account:
             )
             for (id_, lease), rows in zip(chosen.leases.items(), chosen.rows, strict=True)
         ],
+        queue=_queue_of(known, ask, now) if ask.parties else None,
     )
     known.number += 1
     known.opened, known.closed = {}, []
     return account
+
+
+def _queue_of(known: Known, ask: Ask, now: int) -> Queue:
+    return Queue(
+        parties=[[known.row_of[name] for name in party.players] for party in ask.parties],
+        waited=[waited_s(party.since, now) for party in ask.parties],
+        met=[(known.row_of[one], known.row_of[other]) for one, other in ask.met],
+        count=ask.count,
+        side_size=ask.side_size,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from service.matchups import Goal, Policy, policies
 from service.matchups.draw import draw
 from service.matchups.exposure import shown_in_turn
 from service.matchups.goals import policy_for
+from service.matchups.queue import Pace
 from service.pools import Pool
 from service.predict import forecast
 from service.problems import FieldError, Problem, wrong_field
@@ -31,13 +32,28 @@ SHOWN: Final = 20
 """Wrong names that an answer tells."""
 
 
+class Party(NamedTuple):
+    """Who wait to play on one side.
+
+    Attributes
+    ----------
+    players : sequence of str
+    since : int or None
+        Epoch milliseconds; None for just now.
+    """
+
+    players: Sequence[str]
+    since: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A request for matchups, checked as far as it can be without its pool's players.
 
     Attributes
     ----------
-    policy : Policy
+    policy : Policy or Pace
+        A pace where parties wait.
     floor : float
         Chance that sides are taken uniformly instead.
     seed : int
@@ -54,9 +70,15 @@ class Ask:
         Whether those that the pool does not know may be named.
     request_id : str or None
         A repeat under the same one gets what is still open of the first.
+    side_size : int
+        Players of each side.
+    parties : sequence of Party
+        Who waits, where they are to be matched all at once; else empty.
+    met : sequence of (str, str)
+        Of those who wait: who met lately.
     """
 
-    policy: Policy
+    policy: Policy | Pace
     floor: float
     seed: int
     lease_ms: int
@@ -66,11 +88,15 @@ class Ask:
     exclude: Sequence[str] = ()
     newcomers: bool = False
     request_id: str | None = None
+    side_size: int = 1
+    parties: Sequence[Party] = ()
+    met: Sequence[tuple[str, str]] = ()
 
     @property
     def names(self) -> list[str]:
         """Everybody whom it names."""
-        return [*(self.candidates or ()), *self.exclude]
+        waiting = (name for party in self.parties for name in party.players)
+        return [*(self.candidates or ()), *self.exclude, *waiting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +106,7 @@ class Chosen:
     Attributes
     ----------
     candidates : int32[n]
-        Rows of those who could be chosen, exposure apart.
+        Rows of those who could be chosen, exposure apart; of parties one after the other.
     leases : mapping
         By the matchups' ids.
     rows : list of list of int
@@ -108,6 +134,7 @@ def fulfil(known: Known, ask: Ask, now: int) -> Chosen:
     Problem
         ``invalid_parameter`` or ``too_few_candidates``; nothing was drawn.
     """
+    assert isinstance(ask.policy, Policy), "parties are seated"
     candidates = _candidates(known, ask)
     rng = np.random.default_rng(ask.seed)
     leases: dict[str, Lease] = {}
@@ -119,7 +146,7 @@ def fulfil(known: Known, ask: Ask, now: int) -> Chosen:
         drawn = draw(ask.policy, field, ask.side_count, ask.floor, rng)
         taken = eligible[list(drawn.players)]
         order = taken[rng.permutation(ask.side_count)]
-        win, tie = _predicted(known, order)
+        win, tie = predicted(known, order[:, None].tolist())
         lease = Lease(
             sides=tuple((known.names[row],) for row in order.tolist()),
             until=now + ask.lease_ms,
@@ -156,8 +183,7 @@ def _candidates(known: Known, ask: Ask) -> npt.NDArray[np.int32]:
             f"the pool has more than {MOST_WHOLE:,} players",
             "name those who may be chosen",
         )
-    if not ask.newcomers:
-        _check_known(known, ask)
+    check_known(known, ask, {"candidates": ask.candidates or (), "exclude": ask.exclude})
     if ask.candidates is None:
         rows = np.flatnonzero(known.rated)
     else:
@@ -175,14 +201,30 @@ def _candidates(known: Known, ask: Ask) -> npt.NDArray[np.int32]:
     return np.sort(rows).astype(np.int32)
 
 
-def _check_known(known: Known, ask: Ask) -> None:
+def check_known(known: Known, ask: Ask, named: Mapping[str, Sequence[str]]) -> None:
+    """Refuse names that the pool does not know, unless newcomers are welcome.
+
+    Parameters
+    ----------
+    known : Known
+    ask : Ask
+    named : mapping
+        Names by the field of the request.
+
+    Raises
+    ------
+    Problem
+        ``invalid_parameter``
+    """
+    if ask.newcomers:
+        return
     errors = tuple(
         FieldError(
             f"{field}[{index}]",
             f"no match of {name!r} was applied",
             "check the spelling, or set 'newcomers' to true",
         )
-        for field, names in (("candidates", ask.candidates or ()), ("exclude", ask.exclude))
+        for field, names in named.items()
         for index, name in enumerate(names)
         if not known.rated[known.row_of[name]]
     )
@@ -196,11 +238,12 @@ def _eligible(shown: Integers, candidates: npt.NDArray[np.int32], pool: Pool, si
     return candidates if ratio is None else candidates[shown_in_turn(shown[candidates], ratio, side_count)]
 
 
-def _predicted(known: Known, order: npt.NDArray[np.int32]) -> tuple[tuple[float, ...], float | None]:
-    table = known.table
-    sides = tuple(Side((known.names[row],), rank=place) for place, row in enumerate(order.tolist(), 1))
-    rows = Table(table.tallies[order], table.skills[order], table.pool, table.scores)
-    found = forecast(known.pool.live, Match("planned", known.pool.name, known.at, sides), rows)
+def predicted(known: Known, rows: Sequence[Sequence[int]]) -> tuple[tuple[float, ...], float | None]:
+    """Predict a match of sides of such rows: the chance of each to be first, and of a tie of two."""
+    table, order = known.table, [row for side in rows for row in side]
+    sides = tuple(Side(tuple(known.names[row] for row in side), rank=place) for place, side in enumerate(rows, 1))
+    rows_of = Table(table.tallies[order], table.skills[order], table.pool, table.scores)
+    found = forecast(known.pool.live, Match("planned", known.pool.name, known.at, sides), rows_of)
     return tuple(found.win.tolist()), found.tie
 
 

@@ -8,7 +8,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from service.log import LogUnavailable
 from service.pools import Pool
@@ -20,6 +20,7 @@ from service.suggest.account import Account, Base, account_of, base_of
 from service.suggest.ask import MOST_COUNT, Ask, fulfil
 from service.suggest.keeper import Keeper
 from service.suggest.known import Known
+from service.suggest.seat import seat
 
 MOST_TRIES: Final = 32
 """Draws of the same requests, where other processes take leases in between."""
@@ -31,10 +32,25 @@ ANSWER_S: Final = 15.0
 """Time that a request has, Redis and Kafka included."""
 
 
+class Given(NamedTuple):
+    """What a request is answered with.
+
+    Attributes
+    ----------
+    leases : mapping
+        By the matchups' ids, in the order drawn; empty where of those who wait nobody can be matched yet.
+    position : str
+        Of the ratings that were looked at.
+    """
+
+    leases: Mapping[str, Lease]
+    position: str
+
+
 @dataclass(slots=True, eq=False)
 class _Waiting:
     ask: Ask
-    answer: asyncio.Future[Mapping[str, Lease]]
+    answer: asyncio.Future[Given]
 
 
 @dataclass(slots=True)
@@ -82,13 +98,8 @@ class Suggestions:
         self._desks: OrderedDict[str, _Desk] = OrderedDict()
         self._answering: set[asyncio.Task[bool]] = set()
 
-    async def suggest(self, pool: Pool, ask: Ask) -> Mapping[str, Lease]:
+    async def suggest(self, pool: Pool, ask: Ask) -> Given:
         """Answer one request.
-
-        Returns
-        -------
-        mapping
-            The leases by their matchups' ids, in the order drawn.
 
         Raises
         ------
@@ -98,7 +109,7 @@ class Suggestions:
         StoreUnavailable, Unreadable
         """
         desk = self._desk(pool)
-        answer: asyncio.Future[Mapping[str, Lease]] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Given] = asyncio.get_running_loop().create_future()
         desk.waiting.append(_Waiting(ask, answer))
         if desk.clerk is None:
             desk.clerk = asyncio.create_task(self._serve(desk))
@@ -177,21 +188,23 @@ class Suggestions:
             draft = known.draft()
             base = None if known.accounted else base_of(known)
             accounts: list[Account] = []
-            given: dict[_Waiting, Mapping[str, Lease]] = {}
+            given: dict[_Waiting, Given] = {}
+            position = str(known.position)
             leases: dict[str, Lease] = {}
             for one in together:
                 if one.answer.done():
                     continue
                 if asked := known.asked(one.ask.request_id):
-                    given[one] = asked
+                    given[one] = Given(asked, position)
                     continue
                 try:
-                    chosen = fulfil(known, one.ask, now)
+                    chosen = (seat if one.ask.parties else fulfil)(known, one.ask, now)
                 except Problem as problem:
                     one.answer.set_exception(problem)
                     continue
-                accounts.append(account_of(known, one.ask, chosen))
-                given[one] = chosen.leases
+                if chosen.leases:
+                    accounts.append(account_of(known, one.ask, chosen, now))
+                given[one] = Given(chosen.leases, position)
                 leases |= chosen.leases
             if leases:
                 known.accounted = True
@@ -211,12 +224,12 @@ class Suggestions:
     def _settle(
         self,
         desk: _Desk,
-        given: Mapping[_Waiting, Mapping[str, Lease]],
+        given: Mapping[_Waiting, Given],
         leases: Mapping[str, Lease],
         records: Sequence[Base | Account],
     ) -> None:
         """Have new leases accounted for, and then answer; meanwhile others are served."""
-        before = {desk.unaccounted[id_] for asked in given.values() for id_ in asked if id_ in desk.unaccounted}
+        before = {desk.unaccounted[id_] for asked in given.values() for id_ in asked.leases if id_ in desk.unaccounted}
         task = asyncio.create_task(self._answer(desk, given, leases, records, before))
         desk.unaccounted |= dict.fromkeys(leases, task)
         self._answering.add(task)
@@ -225,7 +238,7 @@ class Suggestions:
     async def _answer(
         self,
         desk: _Desk,
-        given: Mapping[_Waiting, Mapping[str, Lease]],
+        given: Mapping[_Waiting, Given],
         leases: Mapping[str, Lease],
         records: Sequence[Base | Account],
         before: set[asyncio.Task[bool]],
@@ -254,7 +267,7 @@ class Suggestions:
             if not one.answer.done():
                 one.answer.set_result(answer)
             else:
-                await self._take_back(pool, [id_ for id_ in answer if id_ in leases])
+                await self._take_back(pool, [id_ for id_ in answer.leases if id_ in leases])
         return True
 
     async def _take_back(self, pool: str, ids: Sequence[str]) -> None:

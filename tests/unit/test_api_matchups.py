@@ -17,13 +17,40 @@ from tests.league import duel, newcomers
 Unique = Callable[[str], str]
 PATH = "/v1/pools/{}/matchups"
 
+QUEUE = {"candidates": ["ann", {"players": ["bob"]}]}
+MANY = [f"{number:0110}" for number in range(leases.MOST_WHOLE + 1)]
+
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"count": 0}, "invalid_parameter", "count"),
     ({"count": 101}, "invalid_parameter", "count"),
     ({"side_count": 1}, "invalid_parameter", "side_count"),
     ({"side_count": 17}, "invalid_parameter", "side_count"),
     ({"side_count": "2"}, "invalid_parameter", "side_count"),
-    ({"side_size": 2}, "invalid_parameter", "side_size"),
+    ({"side_size": 2}, "invalid_parameter", "candidates"),
+    ({"side_size": 17}, "invalid_parameter", "side_size"),
+    ({"side_size": 13, "side_count": 5, "candidates": ["ann", "bob"]}, "invalid_parameter", "side_size"),
+    ({"candidates": ["ann", 3]}, "invalid_parameter", "candidates[1]"),
+    ({"candidates": ["ann", {"player": ["bob"]}]}, "invalid_parameter", "candidates[1].players"),
+    ({"candidates": ["ann", {"players": ["bob"], "since": 1}]}, "invalid_parameter", "candidates[1].since"),
+    ({"candidates": ["ann", {"players": []}]}, "invalid_parameter", "candidates[1].players"),
+    ({"candidates": ["ann", {"players": ["bob", "cid"]}]}, "invalid_parameter", "candidates[1].players"),
+    ({"candidates": ["ann", {"players": ["ann"]}]}, "invalid_parameter", "candidates[1].players[0]"),
+    ({"candidates": ["ann", {"players": ["eve"]}]}, "invalid_parameter", "candidates[1].players[0]"),
+    (
+        {"candidates": ["ann", {"players": ["bob"], "waiting_since": "noon"}]},
+        "invalid_parameter",
+        "candidates[1].waiting_since",
+    ),
+    ({**QUEUE, "policy": "closest"}, "invalid_parameter", "policy"),
+    ({**QUEUE, "goal": "even"}, "invalid_parameter", "goal"),
+    ({**QUEUE, "floor": 0.5}, "invalid_parameter", "floor"),
+    ({**QUEUE, "exclude": ["ann"]}, "invalid_parameter", "exclude"),
+    ({**QUEUE, "parameters": {"near": 1}}, "invalid_parameter", "parameters.near"),
+    ({**QUEUE, "parameters": {"most_wait": 0}}, "invalid_parameter", "parameters.most_wait"),
+    ({**QUEUE, "met": [["ann"]]}, "invalid_parameter", "met[0]"),
+    ({"met": [["ann", "bob"]]}, "invalid_parameter", "met"),
+    ({"candidates": MANY}, "invalid_parameter", "candidates"),
+    ({"candidates": [*MANY, {"players": ["ann"]}, "a" * 128]}, "invalid_parameter", "candidates"),
     ({"side_count": 3}, "too_few_candidates", "candidates"),
     ({"candidates": ["ann"]}, "invalid_parameter", "candidates"),
     ({"candidates": ["ann", "ann"]}, "invalid_parameter", "candidates[1]"),
