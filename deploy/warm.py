@@ -9,6 +9,8 @@ import numpy as np
 
 from consumers.seen import SeenIds, entries_of
 from service.match import Match
+from service.matchups.field import level
+from service.matchups.queue import Pace, form
 from service.ranks import rank_intervals
 from service.ratings import create, systems
 from service.warm import SHAPES, warm
@@ -20,6 +22,8 @@ def main() -> None:
     SeenIds(1_000, {}).admit(entries_of(matches, range(len(matches))))
     rating, deviation = np.array([1500.0, 1600.0]), np.array([50.0, 80.0])
     rank_intervals(rating, deviation, np.arange(1, 3), 2, rating, deviation)
+    form(level(4), [[0], [1], [2], [3]], np.array([0.0, 1.0, 2.0, 200.0]), np.array([[0, 1]]), 2, 2, 1, Pace())
+    form(level(4), [[0, 1], [2], [3]], np.zeros(3), np.array([[0, 1]]), 2, 2, 2, Pace())
     for name in systems():
         warm(create(name))
 

@@ -12,7 +12,7 @@ from service.columns import Floats, Integers
 from service.matchups.lineup import even_sides, lopsided, packable
 
 WINDOW: Final = 8
-"""Free parties that are looked at on either side of one that seeks a match, next to three times as many as it needs."""
+"""Free parties that are looked at on either side of one that seeks a match, next to as many as it needs."""
 
 NOBODY: Final = -1
 
@@ -83,13 +83,13 @@ def match_up(
         worth, decides, seeker = heapq.heappop(overdue) if late else heapq.heappop(others)
         if not free[seeker]:
             continue
-        near = _near(seeker, before, after, mean, noise, WINDOW + 3 * places)
-        found = _gather(near, size, met_start, met_with, False, side_count, side_size, row, lines)
-        if late and found == 0:
-            near = _near(seeker, before, after, mean, noise, parties)
-            found = _gather(near, size, met_start, met_with, False, side_count, side_size, row, lines)
-            if found == 0:
-                found = _gather(near, size, met_start, met_with, True, side_count, side_size, row, lines)
+        found = 0
+        # Whoever waited too long looks at everybody, and then also at those whom it met lately.
+        for attempt in range(3 if late else 1):
+            near = _near(seeker, before, after, mean, noise, WINDOW + places if attempt == 0 else parties)
+            found = _gather(near, size, met_start, met_with, attempt == 2, side_count, side_size, row, lines)
+            if found > 0:
+                break
         if found == 0:
             continue
         apart = spread * lopsided(link, mean[row[:found]], noise[row[:found]])
