@@ -83,7 +83,11 @@ class _Open:
             self._field = self._under_way()
         candidates = self._everybody if account.candidates is None else self._rows(account.candidates)
         for drawn in account.matchups:
-            yield self._decision(account, drawn, candidates)
+            if account.queue is None:
+                yield self._decision(account, drawn, candidates)
+            else:
+                # Nothing was drawn, so it tells nothing of a policy; but it is under way.
+                self._begin(drawn, self._rows(drawn.taken))
 
     def _decision(self, account: Account, drawn: Drawn, candidates: Indices) -> Decision:
         taken = self._rows(drawn.taken)
@@ -96,9 +100,7 @@ class _Open:
         ):
             raise Mistake(f"the matchup {drawn.id!r} cannot have been drawn")
         field = self._field.among(eligible)
-        self._open[drawn.id] = taken
-        self._field = self._field.with_match(taken.tolist())
-        self._shown[taken] += 1
+        self._begin(drawn, taken)
         return Decision(
             drawn.id,
             field,
@@ -107,6 +109,11 @@ class _Open:
             drawn.propensity,
             drawn.built,
         )
+
+    def _begin(self, drawn: Drawn, taken: Indices) -> None:
+        self._open[drawn.id] = taken
+        self._field = self._field.with_match(taken.tolist())
+        self._shown[taken] += 1
 
     def _under_way(self) -> Field:
         field = self._idle

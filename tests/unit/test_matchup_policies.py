@@ -293,7 +293,7 @@ def test_what_cannot_work_is_refused_by_name() -> None:
 def test_the_page_says_of_each_what_it_is_for_and_what_can_be_set(name: str) -> None:
     _, heading, section = PAGE.read_text(encoding="utf-8").partition(f"\n### {name}\n")
     assert heading
-    said = re.findall(r"^\| `(\w+)` \| (\S+) \|", section.partition("\n### ")[0], re.MULTILINE)
+    said = re.findall(r"^\| `(\w+)` \| (\S+) \|", re.split(r"\n##+ ", section)[0], re.MULTILINE)
     assert said == [(field, f"{getattr(create(name), field):g}") for field in policies()[name].__struct_fields__]
     by_goal = dict(re.findall(r"^\| `(\w+)` (\|.*)", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
     assert {goal for goal in get_args(Goal) if f"`{name}`" in by_goal[goal]} == policies()[name].goals

@@ -1,6 +1,8 @@
 """A queue over the service: parties are leased as any matchup, and who is left is told; made again from the account."""
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,10 +14,12 @@ from service.matchups.field import Field, level
 from service.matchups.queue import Pace, form
 from service.store import leases as store_of_leases
 from service.suggest.account import Account, Base
+from standings.accounts import Accounts
 from tests.suggesting import Shop
 from tests.unit.test_scripts import FakeStore
 
 NAMES = [f"p{number}" for number in range(14)]
+PAGE = Path(__file__).parents[2] / "docs" / "matchups.md"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -129,3 +133,23 @@ def test_those_who_meet_already_are_kept_apart(shop: Shop) -> None:
         assert met[0] != met[1]
 
     asyncio.run(run())
+
+
+def test_matches_of_a_queue_are_no_decisions_but_under_way(shop: Shop, tmp_path: Path) -> None:
+    async def run() -> None:
+        await shop.begin(NAMES)
+        await queue(shop, [waiting(shop, name, seconds=500.0) for name in NAMES[:4]], side_size=2)
+        await shop.suggest()
+
+    asyncio.run(run())
+    file = tmp_path / "matchups.ndjson"
+    file.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in shop.topic.records))
+    (decision,) = Accounts(str(file)).decisions()
+    assert len(decision.players) == 2
+    assert len(decision.field.under_way) == 6
+
+
+def test_the_page_says_what_can_be_set() -> None:
+    _, _, section = PAGE.read_text(encoding="utf-8").partition("\n## Queues\n")
+    said = re.findall(r"^\| `(\w+)` \| (\S+) \|", section.partition("\n## ")[0], re.MULTILINE)
+    assert said == [(field, f"{getattr(Pace(), field):g}") for field in Pace.__struct_fields__]
