@@ -14,6 +14,7 @@ from msgspec import Meta
 from service.columns import Floats
 from service.matchups import Goal, Law, Need, Policy
 from service.matchups.chances import greatest
+from service.matchups.evidence import evidence
 from service.matchups.field import Field
 
 Pairs = npt.NDArray[np.bool_]
@@ -114,7 +115,6 @@ def _open_pairs(wins: Floats, needed: float) -> Pairs:
                 found[i, q] = True
             # And it has at least 1 / (met + 1) of that, which is gap^2 / (2 met) or more.
             elif 0.5 * gap * gap < (needed + math.log1p(met)) * met:
-                mixed = math.lgamma(won + 1.0) + math.lgamma(lost + 1.0) - math.lgamma(met + 2.0)
-                found[i, q] = mixed + met * math.log(2.0) < needed
+                found[i, q] = evidence(won, lost, 0.5) < needed
             found[q, i] = found[i, q]
     return found
