@@ -51,7 +51,7 @@ class Certificate(msgspec.Struct, frozen=True):
     stopped : Stopped
         Only ``certified`` promises the goal; otherwise `players` is the best guess.
     players : tuple of str
-        The whole order, the first k, the best, or the one who is placed; best first.
+        The whole order for ``full`` and ``place``, the first k, or the best; best first.
     ranks : tuple of (int, int)
         Of each of these, the first and the last rank that it can have by what is settled.
     pairs : tuple of Settled

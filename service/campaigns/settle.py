@@ -114,7 +114,7 @@ class Settle(Policy, frozen=True, kw_only=True):
         if stopped is None:
             return None
         low, high = found.ranks()
-        named = [self.players.index(self.player)] if self.player else found.order[: self._first()].tolist()
+        named = found.order[: self._first()].tolist()
         return Certificate(
             goal=self.goal,
             rule=self.rule,
@@ -135,7 +135,7 @@ class Settle(Policy, frozen=True, kw_only=True):
         return math.log(pairs / self.delta)
 
     def _first(self) -> int:
-        return {"full": len(self.players), "top_k": self.k or 0}.get(self.goal, 1)
+        return {"top_k": self.k or 0, "best": 1}.get(self.goal, len(self.players))
 
     def _stopped(self, field: Field, found: Relations, matches: int) -> Stopped | None:
         if found.cyclic():
