@@ -144,7 +144,7 @@ class Settle(Policy, frozen=True, kw_only=True):
             return "certified"
         if matches >= self.budget:
             return "budget"
-        return "cost" if self._worth(field, found).max() < self.cost else None
+        return "cost" if self.cost > 0.0 and self._worth(field, found).max() < self.cost else None
 
     def _relations(self, field: Field) -> Relations:
         assert field.wins is not None

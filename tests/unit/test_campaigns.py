@@ -1,7 +1,9 @@
 """Campaigns: what they certify is wrong no more often than they say, and they end."""
 
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -265,3 +267,16 @@ def test_what_cannot_be_a_campaign_is_refused_by_name(parameters: dict[str, Any]
         create("settle", {"players": ["a", "b", "c"], **parameters})
     assert raised.value.type.slug == "invalid_parameter"
     assert raised.value.errors[0].field == field
+
+
+def test_the_page_does_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "campaigns.md").read_text()
+    example, planned = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(example, {})
+    assert capsys.readouterr().out.startswith("certified ('ann',) ")
+    names: dict[str, Any] = {}
+    for line in planned.splitlines():
+        if said := re.search(r"# ([\d,]+)", line):
+            assert eval(line, names) == int(said[1].replace(",", ""))
+        else:
+            exec(line, names)
