@@ -30,7 +30,8 @@ class Relations(NamedTuple):
         Whether the one of the row is, of the one of the column; with all that follows. Whoever is ahead of oneself is
         in a circle.
     order : int64[n]
-        Players, best first. Nobody stands before one who is certainly not behind and may be ahead, if that can be.
+        Players, best first. Nobody stands before one who is ahead, unless in a circle; nor, if that can be, before one
+        who is not behind and may be ahead.
     """
 
     ahead: Pairs
@@ -82,7 +83,9 @@ def relations(wins: Floats, strength: Floats, needed: float, tolerance: float, g
     _close(ahead)
     linked = (ahead | np.eye(len(wins), dtype=np.bool_)).astype(np.float32)
     not_behind = ahead | (linked @ not_behind.astype(np.float32) @ linked > 0.0)
-    return Relations(ahead, not_behind, _order(not_behind & ~not_behind.T, strength))
+    # Nobody before one who is ahead, whatever else that breaks: so whatever is lacking can be played.
+    precedes = (not_behind & ~not_behind.T) + len(wins) * ahead.astype(np.int64)
+    return Relations(ahead, not_behind, _order(precedes, strength))
 
 
 @numba.njit(cache=True)
@@ -108,10 +111,10 @@ def _close(ahead: Pairs) -> None:
 
 
 @numba.njit(cache=True)
-def _order(before: Pairs, strength: Floats) -> Integers:
-    """One after the other whom the fewest of those left must precede, the strongest of these."""
-    count = len(before)
-    preceding = before.sum(axis=0)
+def _order(precedes: Integers, strength: Floats) -> Integers:
+    """One after the other whom those left must precede the least, the strongest of these."""
+    count = len(precedes)
+    preceding = precedes.sum(axis=0)
     free = np.ones(count, dtype=np.bool_)
     order = np.empty(count, dtype=np.int64)
     for place in range(count):
@@ -125,5 +128,5 @@ def _order(before: Pairs, strength: Floats) -> Integers:
                 best = i
         order[place] = best
         free[best] = False
-        preceding -= before[best]
+        preceding -= precedes[best]
     return order
