@@ -215,8 +215,8 @@ class Changes:
         for _, pools in entries:
             for name, names in pools.items():
                 touched.setdefault(name, {}).update(dict.fromkeys(names))
-        for pool in {listener.pool for listener in listeners}:
-            here = [one for one in listeners if one.pool == pool and one.position.offset < end.offset]
+        for pool in {listener.pool.name: listener.pool for listener in listeners}.values():
+            here = [one for one in listeners if one.pool.name == pool.name and one.position.offset < end.offset]
             names_of_pool = list(touched.get(pool.name, ()))
             if len(names_of_pool) > MOST_PENDING:
                 for listener in here:
