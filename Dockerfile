@@ -1,4 +1,4 @@
-# One image for every part: standings serve, standings ingest, ...; docs/deploy.md says how to run it.
+# One image for every part: standings serve, standings ingest, standings refit, ...; docs/deploy.md says how to run it.
 # The Python that the tests run on. It is pinned by name here; whoever builds for others pins the digest behind it.
 FROM python:3.11.14-slim-bookworm AS build
 
@@ -30,9 +30,9 @@ COPY deploy/healthcheck.py /opt/standings/healthcheck.py
 ENV NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR=/tmp/numba
 # By number: Kubernetes checks runAsNonRoot by it.
 USER 10001:10001
-EXPOSE 8000 8001
-# Alive, not ready: what waits for Kafka or Redis is not mended by a restart. The ports are those of serve and ingest.
+EXPOSE 8000 8001 8002
+# Alive, not ready: what waits for Kafka or Redis is not mended by a restart. The ports are those of serve, ingest and refit.
 HEALTHCHECK --interval=10s --timeout=6s --start-period=30s --retries=3 \
-    CMD ["/opt/standings/bin/python", "/opt/standings/healthcheck.py", "8000", "8001"]
+    CMD ["/opt/standings/bin/python", "/opt/standings/healthcheck.py", "8000", "8001", "8002"]
 ENTRYPOINT ["standings"]
 CMD ["--help"]

@@ -13,8 +13,6 @@ import gc
 import math
 import os
 import signal
-import sys
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn
 
@@ -24,7 +22,7 @@ from aiokafka.errors import KafkaError
 from consumers import watchdog
 from consumers.client import STOP_S, Broken, Client
 from consumers.health import Health
-from consumers.operations import OpsServer
+from consumers.operations import OpsServer, end_in_time
 from consumers.watch import Unusable, Watch
 from consumers.worker import BACKOFF_S
 from service.broker import ensure_topic
@@ -39,9 +37,6 @@ from service.warm import warm
 
 STEP_S: Final = 60.0
 """Time that a step of the start has before it is begun again: three brokers that do not answer take less."""
-
-LEFT_S: Final = 2.0
-"""Time for the event loop to close, once all that matters has ended."""
 
 AGAIN_S: Final = 600.0
 """A client that stands still so soon after it was built anew will not get on by being built once more."""
@@ -100,7 +95,7 @@ class Ingest:
                 async with asyncio.timeout(2):
                     await ops
                     await self._store.close()
-            _end_in_time()
+            end_in_time()
 
     async def _work(self) -> None:
         """Watch over one session after the other; there is a second one only where the first stood still."""
@@ -235,13 +230,6 @@ class Ingest:
             if conflicts:
                 more = f" (and {len(conflicts) - 1} more)" if len(conflicts) > 1 else ""
                 raise Unusable(f"the configuration would change stored ratings: {conflicts[0]}{more}")
-
-
-def _end_in_time() -> None:
-    """Let the process end by itself, but soon: a loop is closed only when all that hangs on it lets go."""
-    last = threading.Timer(LEFT_S, os._exit, (0 if sys.exception() is None else 1,))
-    last.daemon = True
-    last.start()
 
 
 def _end(reason: str) -> NoReturn:

@@ -13,7 +13,7 @@ from service.matchups.field import level
 from service.matchups.queue import Pace, form
 from service.ranks import rank_intervals
 from service.ratings import create, systems
-from service.warm import SHAPES, warm
+from service.warm import SHAPES, warm, warm_policies
 
 
 def main() -> None:
@@ -26,6 +26,7 @@ def main() -> None:
     form(level(4), [[0, 1], [2], [3]], np.zeros(3), np.array([[0, 1]]), 2, 2, 2, Pace())
     for name in systems():
         warm(create(name))
+    warm_policies()
 
 
 main()

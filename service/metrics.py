@@ -52,6 +52,14 @@ REBUILDS: Final = Counter(
     "Times that the Kafka client was torn down and built anew, by the part that stood still.",
     ["part"],
 )
+FIT_SECONDS: Final = Histogram(
+    "standings_fit_seconds",
+    "Time in which the joint posterior of one pool was fitted, reading and writing included.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+FIT_BEHIND: Final = Gauge(
+    "standings_fit_behind_seconds", "How long the pool that waits longest has had results that are not in its fit."
+)
 REQUEST_SECONDS: Final = Histogram(
     "standings_request_seconds",
     "Time of an API request by route and status.",

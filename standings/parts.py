@@ -106,6 +106,18 @@ class IngestPart(Part):
         return ["ingest", "--ops-port", str(self.port)]
 
 
+class RefitPart(Part):
+    """``standings refit``."""
+
+    name: ClassVar[str] = "refit"
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        super().__init__(folder, settings, HOST)
+
+    def _arguments(self) -> Sequence[str]:
+        return ["refit", "--ops-port", str(self.port)]
+
+
 class ServePart(Part):
     """``standings serve``."""
 

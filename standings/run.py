@@ -1,4 +1,4 @@
-"""The long-running commands: ``ingest`` and ``serve`` as in a container, ``up`` for everything on this machine."""
+"""The long-running commands: ``ingest``, ``refit``, ``serve`` as in a container, ``up`` for all on this machine."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ from standings.demo import POOLS, play
 from standings.embedded import EmbeddedError, KafkaServer, ValkeyServer, ensure_jars, home, progress_bar
 from standings.embedded.process import ServerProcess
 from standings.errors import Mistake, Trouble
-from standings.parts import IngestPart, Part, ServePart, tail
+from standings.parts import IngestPart, Part, RefitPart, ServePart, tail
 
 Answer = TypeVar("Answer")
+PartT = TypeVar("PartT")
 
 PARTITIONS: Final = 4
 """Of a topic that `up` makes."""
@@ -41,7 +42,7 @@ PORT: Final = 8000
 """Where the API listens unless told otherwise."""
 
 STOP_S: Final = 5.0
-"""Time that each of the four processes has to end in order; after it, by force: 20 s altogether."""
+"""Time that each of the five processes has to end in order; after it, by force: 25 s altogether."""
 
 WATCH_S: Final = 0.5
 RETRY_S: Final = 1.0
@@ -96,19 +97,38 @@ def ingest(settings: Settings, ops_host: str, ops_port: int) -> None:
     from consumers.watch import Unusable
 
     configure_logging()
-    # Found out later, it would be one line in the log of a part that goes on without its health page.
-    if ops_port and not _is_free(ops_host, ops_port):
-        raise Mistake(f"cannot serve health at {ops_host}, port {ops_port}: name another --ops-host or --ops-port")
-    try:
-        part = Ingest(settings, ops_port, ops_host)
-    except PoolsInvalid as error:
-        raise Mistake(str(error)) from error
-    except ValueError as error:
-        raise Mistake(f"the address of Redis cannot be used: {error}") from error
+    part = _with_ops(Ingest, settings, ops_host, ops_port)
     try:
         uvloop.run(part.run())
     except Unusable as error:
         raise Mistake(str(error)) from error
+
+
+def refit(settings: Settings, ops_host: str, ops_port: int) -> None:
+    """Run refit until SIGTERM or SIGINT.
+
+    Raises
+    ------
+    Mistake
+        An address is none, or the pools file cannot be used.
+    """
+    from consumers.refit import Refit
+
+    configure_logging()
+    uvloop.run(_with_ops(Refit, settings, ops_host, ops_port).run())
+
+
+def _with_ops(part: Callable[[Settings, int, str], PartT], settings: Settings, ops_host: str, ops_port: int) -> PartT:
+    """Make a part that has an ops port."""
+    # Found out later, it would be one line in the log of a part that goes on without its health page.
+    if ops_port and not _is_free(ops_host, ops_port):
+        raise Mistake(f"cannot serve health at {ops_host}, port {ops_port}: name another --ops-host or --ops-port")
+    try:
+        return part(settings, ops_port, ops_host)
+    except PoolsInvalid as error:
+        raise Mistake(str(error)) from error
+    except ValueError as error:
+        raise Mistake(f"the address of Redis cannot be used: {error}") from error
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
@@ -130,7 +150,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
 
 
 def up(settings: Settings, host: str, port: int | None) -> None:
-    """Run everything on this machine until SIGINT or SIGTERM: Kafka, Valkey, ingest, the API, a demo league.
+    """Run everything on this machine until SIGINT or SIGTERM: Kafka, Valkey, ingest, refit, the API, a demo league.
 
     Parameters
     ----------
@@ -204,7 +224,11 @@ def _run_all(stack: ExitStack, console: Console, settings: Settings, host: str, 
     if kafka is not None:
         wait(kafka)
     partitions = uvloop.run(_reach_topic(console, settings))
-    start(IngestPart(folder / "ingest", settings))
+    ingest = IngestPart(folder / "ingest", settings)
+    refit = RefitPart(folder / "refit", settings)
+    begin(ingest)
+    start(refit)
+    wait(ingest)
     if port is None and api.port != PORT:
         console.print(f"Port {PORT} is taken, so the API listens at {api.port}.")
     Console().print(_addresses(settings, api))

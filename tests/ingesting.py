@@ -105,12 +105,9 @@ class Ingesting:
     process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        arguments = ["--kafka", self.place.kafka, "--redis", self.place.redis, "--topic", self.place.topic]
-        arguments += ["--group", self.group, "--batch", str(self.batch), "--ops-port", str(self.port)]
-        arguments += ["--member", self.member] if self.member else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.command, *arguments],
+                [*self.command, *self.arguments()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -121,6 +118,11 @@ class Ingesting:
                 },
             )
         return self
+
+    def arguments(self) -> list[str]:
+        arguments = ["--kafka", self.place.kafka, "--redis", self.place.redis, "--topic", self.place.topic]
+        arguments += ["--group", self.group, "--batch", str(self.batch), "--ops-port", str(self.port)]
+        return arguments + (["--member", self.member] if self.member else [])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -176,6 +178,16 @@ class Ingesting:
         """Wait until /readyz says what is hoped for."""
         wait_for(lambda: true(self.ready()), lambda: f"{self.ready()}", self, every=ASK_S)
         return self.ready()
+
+
+@dataclass
+class Refitting(Ingesting):
+    """One refit process, used like one of ingest; it has no group."""
+
+    command: Sequence[str] = (sys.executable, "-m", "standings", "refit")
+
+    def arguments(self) -> list[str]:
+        return ["--redis", self.place.redis, "--topic", self.place.topic, "--ops-port", str(self.port)]
 
 
 def wait_for(true: Callable[[], bool], told: Callable[[], str], *processes: Ingesting, every: float = LOOK_S) -> None:

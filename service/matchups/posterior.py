@@ -123,6 +123,27 @@ class Posterior:
         _absorb(mean, covariance, precision, shift, self.wins, wins, pairs, self.noise)
         return new
 
+    def with_matches(self, orders: Sequence[npt.NDArray[np.int32]]) -> Posterior:
+        """The posterior to be expected once many matches are played, each taken as if it were the only one.
+
+        Parameters
+        ----------
+        orders : sequence of int32[k]
+            Players of each match.
+        """
+        if not orders:
+            return self
+        between = np.zeros_like(self.covariance)
+        ends = np.cumsum([len(order) for order in orders])
+        _foresee(self.covariance, self.mean, np.concatenate(orders), ends, 2.0 * self.noise * self.noise, between)
+        met = np.flatnonzero(between.any(axis=0))
+        between = between[np.ix_(met, met)]
+        told = np.diag(between.sum(axis=1)) - between
+        # (C^-1 + T)^-1 = C - C T (1 + C T)^-1 C, with T of those alone who play.
+        known = self.covariance[met]
+        gone = known.T @ (told @ np.linalg.solve(np.eye(len(met)) + known[:, met] @ told, known))
+        return replace(self, covariance=self.covariance - 0.5 * (gone + gone.T))
+
     def with_match(self, players: npt.NDArray[np.int32]) -> Posterior:
         """The posterior to be expected once these have played: means stay, what is unsure of them shrinks.
 
@@ -184,16 +205,32 @@ def fit(wins: Floats, start: Posterior, sweeps: int = SWEEPS) -> Posterior:
     return Posterior(mean, covariance, noise, precision, shift, wins.copy())
 
 
-def _joined(wins: Floats, precision: Floats, shift: Floats) -> tuple[Floats, Floats]:
-    """Mean and covariance of the prior times all sites."""
+def joined(noise: float, precision: Floats, shift: Floats, wins: Floats) -> Posterior:
+    """The posterior that sites make, the parameters being its attributes.
+
+    Other threads run meanwhile, which they do not during the inversions of `fit`; those take half the time.
+    """
+    between, shifts = _factors(wins, precision, shift)
+    inverse = np.linalg.inv(between)
+    covariance = 0.5 * (inverse + inverse.T)
+    return Posterior(covariance @ shifts, covariance, noise, precision, shift, wins)
+
+
+def _factors(wins: Floats, precision: Floats, shift: Floats) -> tuple[Floats, Floats]:
+    """Precision, and precision times mean, of the prior times all sites."""
     between = wins * precision
     between = between + between.T
-    whole = np.diag(1.0 + between.sum(axis=1)) - between
     shifts = wins * shift
+    return np.diag(1.0 + between.sum(axis=1)) - between, shifts.sum(axis=1) - shifts.sum(axis=0)
+
+
+def _joined(wins: Floats, precision: Floats, shift: Floats) -> tuple[Floats, Floats]:
+    """Mean and covariance of the prior times all sites."""
+    whole, shifts = _factors(wins, precision, shift)
     # The prior keeps it positive definite. Of the inverse LAPACK fills in the lower triangle.
     lower = np.tril(dpotri(dpotrf(whole, lower=1)[0], lower=1)[0])
     covariance = lower + np.tril(lower, -1).T
-    return covariance @ (shifts.sum(axis=1) - shifts.sum(axis=0)), covariance
+    return covariance @ shifts, covariance
 
 
 def _step(log_noise: float, slope: float, information: float, stretch: float) -> float:
@@ -233,7 +270,7 @@ def _site(
     return new, seen * (left + new) - at * left, -v * share, information
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _sweep(
     mean: Floats, covariance: Floats, precision: Floats, shift: Floats, wins: Floats, noise: float
 ) -> tuple[float, float, float]:
@@ -272,7 +309,7 @@ def _add(mean: Floats, covariance: Floats, a: int, b: int, precision: float, shi
             covariance[row, column] -= by * direction[column]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _absorb(
     mean: Floats,
     covariance: Floats,
@@ -294,6 +331,40 @@ def _absorb(
         shift[a, b] += more / wins[a, b] * (site[1] - shift[a, b])
 
 
+@numba.njit(cache=True, nogil=True)
+def _foresee(
+    covariance: Floats,
+    mean: Floats,
+    players: npt.NDArray[np.int32],
+    ends: npt.NDArray[np.int64],
+    twice: float,
+    between: Floats,
+) -> None:
+    """Add up, by pair, the precision that matches are expected to bring."""
+    start = 0
+    for end in ends:
+        share = 3.0 / (end - start + 1.0)
+        for i in range(start, end):
+            for q in range(start, i):
+                a, b = players[i], players[q]
+                expected = _expected(covariance, mean, a, b, share, twice)
+                between[a, b] += expected
+                between[b, a] += expected
+        start = end
+
+
+@numba.njit(cache=True)
+def _expected(covariance: Floats, mean: Floats, a: int, b: int, share: float, twice: float) -> float:
+    """Precision of the difference of two that a result between them is expected to bring, at this share of one."""
+    variance = covariance[a, a] + covariance[b, b] - 2.0 * covariance[a, b]
+    x = (mean[a] - mean[b]) / math.sqrt(variance + twice)
+    odds = cdf(x) * cdf(-x)
+    # The share of the variance that a result takes away on average; a result that is sure takes none.
+    gone: float = share * density(x) ** 2 / odds * variance / (variance + twice) if odds > 0.0 else 0.0
+    precision: float = gone / (1.0 - gone) / variance
+    return precision
+
+
 @numba.njit(cache=True)
 def _expect(covariance: Floats, mean: Floats, players: npt.NDArray[np.int32], twice: float) -> None:
     nothing = np.zeros(len(mean))
@@ -301,9 +372,4 @@ def _expect(covariance: Floats, mean: Floats, players: npt.NDArray[np.int32], tw
     for i in range(len(players)):
         for q in range(i):
             a, b = players[i], players[q]
-            variance = covariance[a, a] + covariance[b, b] - 2.0 * covariance[a, b]
-            x = (mean[a] - mean[b]) / math.sqrt(variance + twice)
-            odds = cdf(x) * cdf(-x)
-            # The share of the variance that a result takes away on average; a result that is sure takes none.
-            gone = share * density(x) ** 2 / odds * variance / (variance + twice) if odds > 0.0 else 0.0
-            _add(nothing, covariance, a, b, gone / (1.0 - gone) / variance, 0.0)
+            _add(nothing, covariance, a, b, _expected(covariance, mean, a, b, share, twice), 0.0)

@@ -145,7 +145,7 @@ async def drop(store: Store, keys: Keys, live: str) -> bool:
     async for fields in scan(store, keys.fingerprints, "hash"):
         names = [name.decode().rpartition("/") for name, _ in fields]
         pieces.append([key(pool, system) for pool, _, system in names for key in (keys.rows, keys.board)])
-        of_pairs = (keys.numbers, keys.pairs, keys.paired)
+        of_pairs = (keys.numbers, keys.pairs, keys.paired, keys.fit)
         pieces.append([key(pool) for pool in {pool for pool, _, _ in names} for key in of_pairs])
     of_all = [keys.pools, keys.totals, keys.learned, keys.arenas, keys.seen, keys.changes, keys.receipts]
     pieces.append([*of_all, keys.fingerprints])

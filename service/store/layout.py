@@ -28,9 +28,11 @@ G/board/pool/system  zset    player, by the board's value
 G/numbers/pool       hash    player -> number by which pairs name it, from 0 in the order of coming
 G/pairs/pool         hash    number of a pair (`service.pairs`) -> `service.pairs.PairCount`, as packed floats
 G/paired/pool        zset    number of a pair, by the position that has its last match in
+G/fits/pool          hash    offset, players, noise and sites of the joint posterior: `service.store.fits.Fit`
 ===================  ======  =========================================================================
 
-All of ``G/`` is written by ``apply_batch.lua`` alone and is a function of the partition's records. ``group`` is not:
+All of ``G/`` but the fits is written by ``apply_batch.lua`` alone and is a function of the partition's records. A fit
+is one up to a tolerance, written by ``refit``; it may be deleted at any time, and comes again. ``group`` is not:
 ingest notes it. Nor are the three of matchups: the API writes them (``take_leases.lua``), ``apply_batch.lua`` closes
 the leases whose results it brings in, and losing them costs repeated matchups. ``verify`` and ``rebuild`` leave all
 four alone.
@@ -161,3 +163,7 @@ class Keys:
     def paired(self, pool: str) -> str:
         """When each pair last changed."""
         return self._key(f"paired/{pool}")
+
+    def fit(self, pool: str) -> str:
+        """Joint posterior of all skills, as fitted last."""
+        return self._key(f"fits/{pool}")

@@ -1,4 +1,4 @@
-"""The commands that run the service and send matches to it: ``up``, ``ingest``, ``serve``, ``feed``."""
+"""The commands that run the service and send matches to it: ``up``, ``ingest``, ``refit``, ``serve``, ``feed``."""
 
 from __future__ import annotations
 
@@ -55,6 +55,21 @@ def ingest(
     from standings import run
 
     run.ingest(settings, ops_host, ops_port)
+
+
+@app.command()
+def refit(
+    redis: Redis = None,
+    topic: Topic = None,
+    pools: PoolsFile = None,
+    ops_host: Annotated[str, typer.Option(help="Where health and metrics are served.")] = "127.0.0.1",
+    ops_port: Annotated[int, typer.Option(min=0, max=65_535, help="Health and metrics.")] = 8002,
+) -> None:
+    """Fit what all results of an arena say of all skills at once, for what to play next."""
+    settings = settings_of(redis=redis, topic=topic, pools=pools)
+    from standings import run
+
+    run.refit(settings, ops_host, ops_port)
 
 
 @app.command()

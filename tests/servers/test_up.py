@@ -147,7 +147,7 @@ def test_ratings_stay_and_processes_do_not(up: Up) -> None:
     assert (up.shown("Kafka"), up.shown("Redis")) == (kafka, redis)
     up.wait(lambda: sum(matches(url).values()) > sum(after.values()) + OPENING, FIRST_S)
 
-    parts = [up.part(name) for name in ("kafka", "valkey", "ingest", "serve")]
+    parts = [up.part(name) for name in ("kafka", "valkey", "ingest", "refit", "serve")]
     before = matches(url)
     up.process.kill()
     up.process.wait()

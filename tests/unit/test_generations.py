@@ -48,6 +48,7 @@ def change(keys: Keys, start: int | None, end: int, skipped: int = 0) -> Change:
         Section(keys.numbers("chess"), "HSET", ("ann", "0", "bob", "1")),
         Section(keys.pairs("chess"), "HSET", ("0", "\0")),
         Section(keys.paired("chess"), "ZADD", (str(end), "0")),
+        Section(keys.fit("chess"), "HSET", ("offset", str(end))),
     ]
     return Change(start, end, {"chess/elo": "one"}, {"partitions": 1}, (rows, board, *pairs), skipped)
 

@@ -69,7 +69,11 @@ def default_port(command: str, option: str) -> int:
     return int(found)
 
 
-PORTS: Final = {"serve": default_port("serve", "port"), "ingest": default_port("ingest", "ops_port")}
+PORTS: Final = {
+    "serve": default_port("serve", "port"),
+    "ingest": default_port("ingest", "ops_port"),
+    "refit": default_port("refit", "ops_port"),
+}
 
 
 @pytest.mark.parametrize(
@@ -122,8 +126,9 @@ def test_probes_and_scrapes_ask_for_ports_and_pages_that_exist() -> None:
     assert json.loads(check)[2:] == ports
     assert IMAGE.last["EXPOSE"].split() == ports
     assert f"127.0.0.1:{PORTS['serve']}:{PORTS['serve']}" in SERVICES["serve"]["ports"]
-    serve, ingest = SCRAPED
+    serve, ingest, refit = SCRAPED
     assert serve["static_configs"] == [{"targets": [f"serve:{PORTS['serve']}"]}]
+    assert refit["static_configs"] == [{"targets": [f"refit:{PORTS['refit']}"]}]
     assert [(places["names"], places["port"]) for places in ingest["dns_sd_configs"]] == [(["ingest"], PORTS["ingest"])]
 
     async def ask(part: Any) -> list[int]:
