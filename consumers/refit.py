@@ -13,7 +13,6 @@ import time
 from collections import OrderedDict
 from typing import Final
 
-import numpy as np
 import structlog
 
 from consumers.health import Health
@@ -145,7 +144,7 @@ class Refit:
             start = await asyncio.to_thread(read.fit.posterior)
         elif read.at is not None and held is not None:
             start = held[1]
-        posterior = await asyncio.to_thread(lambda: fit(pairs.wins, extended(start, len(pairs.names))))
+        posterior = await asyncio.to_thread(lambda: fit(pairs.wins, start.with_newcomers(len(pairs.names))))
         at = pairs.position
         keys = Keys(self._settings.installation, self._settings.topic, at.partition, at.generation)
         if not await write_fit(self._store, keys, pool.name, fit_of(posterior, at)):
@@ -160,11 +159,3 @@ class Refit:
         if self._told.get(what) != why:
             self._told[what] = why
             _log.warning("not_fitted", of=what, reason=why)
-
-
-def extended(posterior: Posterior, count: int) -> Posterior:
-    """A posterior of the first ``count`` players: newcomers stand behind those that it has, and none is left out."""
-    known = len(posterior.mean)
-    if known == count:
-        return posterior
-    return posterior.of(np.where(np.arange(count) < known, np.arange(count), -1).tolist()) if known else unknown(count)

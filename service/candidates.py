@@ -43,7 +43,7 @@ def field_of(
     wins : float64[n, n], optional
         As `Field.wins`.
     posterior : Posterior, optional
-        As the results alone make it; the matches under way are added here.
+        As `Field.posterior`, the matches under way included.
 
     Examples
     --------
@@ -64,8 +64,6 @@ def field_of(
         orders = np.array(list(several), dtype=np.int32)
         np.add.at(matches, orders, 1.0)
         pairs.append(orders[:, pairs_of(size)].reshape(-1, 2))
-    for players in under_way if posterior else ():
-        posterior = posterior and posterior.with_match(np.asarray(players, dtype=np.int32))
     return Field(
         rating,
         deviation,

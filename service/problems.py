@@ -61,6 +61,12 @@ PROBLEMS: dict[str, ProblemType] = {
         ProblemType("unknown_name", 404, "No such name", "The detail lists the names that are known."),
         ProblemType("method_not_allowed", 405, "This path does not take the method", "See the Allow header."),
         ProblemType("not_applied_yet", 409, "Not applied yet", "Ask again after a moment, or give wait= up to 10 s."),
+        ProblemType(
+            "not_fitted_yet",
+            409,
+            "The results are not fitted yet",
+            "Ask again after a moment, with 'standings refit' running; or choose a policy that does without.",
+        ),
         ProblemType("cursor_expired", 410, "The list was rebuilt since this page", "Begin again at the first page."),
         ProblemType("too_large", 413, "The body is too large", "Send several smaller requests."),
         ProblemType("unsupported_media_type", 415, "The body is not JSON", "Send 'Content-Type: application/json'."),

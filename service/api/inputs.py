@@ -69,7 +69,7 @@ _TITLES: Final = {
     400: ("malformed", "Not readable"),
     401: ("no_key", "A key is needed"),
     404: ("unknown_pool", "No such pool, player or name"),
-    409: ("not_applied_yet", "The state has not come as far as `after`"),
+    409: ("not_applied_yet", "The state has not come as far as `after`, or its results are not fitted yet"),
     422: ("invalid_parameter", "A parameter cannot be used"),
     503: ("redis_unavailable", "Redis does not answer, or what is stored cannot be read"),
 }

@@ -17,6 +17,7 @@ import uvicorn
 from service.api.app import create_app
 from service.pool_file import PoolsInvalid
 from service.settings import Settings
+from service.warm import warm_policies
 
 STOP_S: Final = 10
 """From SIGTERM to the end, at most: requests that are not answered by then are cut off."""
@@ -88,6 +89,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
             backlog=WAITING,
             timeout_graceful_shutdown=STOP_S,
         )
+        # At its first request it would let all others wait.
+        warm_policies()
         _log.info("listening", host=host, port=listener.getsockname()[1])
         _Server(config, app.state.parts.changes.end).run([listener])
 

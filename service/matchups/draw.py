@@ -19,8 +19,8 @@ from service.matchups.field import Field
 MOST_SIDES: Final = 16
 """Sides of a matchup, at most."""
 
-MOST_SUMMED: Final = 64
-"""Looks at a law, at most, by which the chance of a set is summed over its orders; four sides take 41."""
+MOST_SUMMED: Final = 4
+"""Sides, at most, over whose orders the chance of a set is summed; they take up to 15 looks at a law."""
 
 
 class Draw(NamedTuple):
@@ -31,7 +31,8 @@ class Draw(NamedTuple):
     players : tuple of int
         Candidates, in the order in which they were taken.
     propensity : float or None
-        Chance of this set, in whichever order it is taken; None where that would take more than `MOST_SUMMED` looks.
+        Chance of this set, in whichever order it is taken; None of more than `MOST_SUMMED` sides, unless the law is
+        certain.
     built : float
         Chance of this set taken in this order.
     steps : tuple of float64[n]
@@ -69,7 +70,7 @@ def draw(policy: Policy, field: Field, side_count: int, floor: float, rng: np.ra
     >>> round(found.propensity, 12), round(found.built, 12)
     (0.166666666667, 0.083333333333)
     """
-    law = policy.law(field, rng)
+    law = _Remembered(policy.law(field, rng))
     players = take(law, len(field), side_count, floor, rng)
     steps = tuple(law.chances(players[:taken]) for taken in range(side_count))
     built = math.prod(float(chances[player]) for chances, player in zip(steps, players, strict=True))
@@ -88,9 +89,9 @@ def propensity_of(law: Law, candidates: int, players: Sequence[int], floor: floa
     Returns
     -------
     float or None
-        None where it would take more than `MOST_SUMMED` looks at the law.
+        None of more than `MOST_SUMMED` players, unless the law is certain.
     """
-    in_any_order = _Orders(law).chance((), frozenset(players))
+    in_any_order = _summed(law, (), frozenset(players)) if len(players) <= MOST_SUMMED else _certain(law, players)
     return None if in_any_order is None else mixed(in_any_order, floor, math.comb(candidates, len(players)))
 
 
@@ -122,25 +123,39 @@ def take(law: Law, candidates: int, side_count: int, floor: float, rng: np.rando
     return tuple(players)
 
 
-class _Orders:
-    """Sums a law over the orders of a set, as long as that takes few looks at it."""
+class _Remembered:
+    """A law that is looked at once for each set of those taken, in the order taken."""
 
     def __init__(self, law: Law) -> None:
-        self.law = law
-        self.looks = 0
+        self._law = law
+        self._known: dict[tuple[int, ...], Floats] = {}
+        self.score = law.score
 
-    def chance(self, taken: Sequence[int], left: frozenset[int]) -> float | None:
-        if not left:
-            return 1.0
-        self.looks += 1
-        if self.looks > MOST_SUMMED:
+    def chances(self, taken: Sequence[int]) -> Floats:
+        key = tuple(taken)
+        if key not in self._known:
+            self._known[key] = self._law.chances(taken)
+        return self._known[key]
+
+
+def _summed(law: Law, taken: tuple[int, ...], rest: frozenset[int]) -> float:
+    """Chance that those left are taken next, in whichever order."""
+    if not rest:
+        return 1.0
+    chances = law.chances(taken)
+    return math.fsum(
+        float(chances[player]) * _summed(law, (*taken, player), rest - {player})
+        for player in sorted(rest)
+        if chances[player] > 0.0
+    )
+
+
+def _certain(law: Law, players: Sequence[int]) -> float | None:
+    """Chance of a set where a law takes each side for sure; None where it does not."""
+    taken: list[int] = []
+    for _ in players:
+        chances = law.chances(taken)
+        taken.append(int(chances.argmax()))
+        if chances[taken[-1]] < 1.0:
             return None
-        chances = self.law.chances(taken)
-        total = 0.0
-        for player in sorted(left):
-            if chances[player] > 0.0:
-                rest = self.chance((*taken, player), left - {player})
-                if rest is None:
-                    return None
-                total += float(chances[player]) * rest
-        return total
+    return float(set(taken) == set(players))

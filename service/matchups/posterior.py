@@ -95,6 +95,8 @@ class Posterior:
         """
         chosen = np.asarray(players)
         new = chosen < 0
+        if new.all():
+            return replace(unknown(len(chosen)), noise=self.noise)
         across = np.ix_(chosen, chosen)
         strangers = new[:, None] | new
         covariance = np.where(strangers, 0.0, self.covariance[across])
@@ -107,6 +109,11 @@ class Posterior:
             np.where(strangers, 0.0, self.shift[across]),
             np.where(strangers, 0.0, self.wins[across]),
         )
+
+    def with_newcomers(self, count: int) -> Posterior:
+        """The posterior of ``count`` players: newcomers come behind those that it has, of whom none is left out."""
+        known = len(self.mean)
+        return self if known == count else self.of([*range(known), *[-1] * (count - known)])
 
     def with_results(self, wins: Floats) -> Posterior:
         """The posterior once there are new results: the sites of those pairs move, the others and the noise stay.

@@ -43,6 +43,13 @@ class Base(msgspec.Struct, frozen=True):
         How often each was suggested; None where the pool does not bound it.
     open : mapping
         Matchups under way, by their ids: who plays, as far as they are among the players.
+    pairs : str or None
+        Position of the results that policies saw as pairs; None where they saw none.
+    posterior : str or None
+        Position of the results that the joint posterior stood for; None where there was none. Both are functions of
+        the log up to there, the posterior up to a tolerance, and are not written down.
+    expected : sequence of str
+        Matchups, some of which may have ended since, of which the posterior expected results.
     """
 
     type: Literal["base"]
@@ -61,6 +68,9 @@ class Base(msgspec.Struct, frozen=True):
     matches: Sequence[float]
     exposure: Sequence[int] | None
     open: Mapping[str, Sequence[int]]
+    pairs: str | None
+    posterior: str | None
+    expected: Sequence[str]
 
 
 class Drawn(msgspec.Struct, frozen=True):
@@ -159,7 +169,7 @@ class Account(msgspec.Struct, frozen=True):
 
 def base_of(known: Known) -> Base:
     """Write down what is known before anything is drawn from it; accounts go on from there."""
-    field = known.field
+    field, view = known.field, known.view
     known.opened, known.closed = {}, []
     return Base(
         type="base",
@@ -178,6 +188,9 @@ def base_of(known: Known) -> Base:
         matches=known.table.tallies[:, MATCHES].tolist(),
         exposure=None if known.pool.matchups.exposure is None else known.shown.tolist(),
         open={id_: known.rows_of(lease) for id_, lease in known.leases.items()},
+        pairs=None if view is None else str(view.pairs),
+        posterior=None if view is None or view.posterior is None else str(view.fitted),
+        expected=[] if view is None or view.posterior is None else sorted(known.expected),
     )
 
 

@@ -17,6 +17,7 @@ from service.matchups import Goal, Policy, policies
 from service.matchups.draw import draw
 from service.matchups.exposure import shown_in_turn
 from service.matchups.goals import policy_for
+from service.matchups.posterior import MOST_PLAYERS
 from service.matchups.queue import Pace
 from service.pools import Pool
 from service.predict import forecast
@@ -132,10 +133,11 @@ def fulfil(known: Known, ask: Ask, now: int) -> Chosen:
     Raises
     ------
     Problem
-        ``invalid_parameter`` or ``too_few_candidates``; nothing was drawn.
+        ``invalid_parameter``, ``too_few_candidates`` or ``not_fitted_yet``; nothing was drawn.
     """
     assert isinstance(ask.policy, Policy), "parties are seated"
     candidates = _candidates(known, ask)
+    _check_needs(known, ask.policy)
     rng = np.random.default_rng(ask.seed)
     leases: dict[str, Lease] = {}
     rows: list[list[int]] = []
@@ -231,6 +233,18 @@ def check_known(known: Known, ask: Ask, named: Mapping[str, Sequence[str]]) -> N
     if errors:
         detail = f"{errors[0].field}: the pool {known.pool.name!r} does not know {len(errors)} of those named"
         raise Problem("invalid_parameter", detail, errors[:SHOWN])
+
+
+def _check_needs(known: Known, policy: Policy) -> None:
+    if policy.needs and known.view is None:
+        raise wrong_field(
+            "invalid_parameter",
+            "policy",
+            f"{policy.name} needs to know who beat whom, which is seen of up to {MOST_PLAYERS:,} players at once",
+            f"one of: {', '.join(kind.name for kind in policies().values() if not kind.needs)}",
+        )
+    if "posterior" in policy.needs and known.field.posterior is None:
+        raise Problem("not_fitted_yet", f"the results of the pool {known.pool.name!r} are not fitted yet")
 
 
 def _eligible(shown: Integers, candidates: npt.NDArray[np.int32], pool: Pool, side_count: int) -> npt.NDArray[np.int32]:

@@ -18,8 +18,9 @@ from service.store.leases import MOST_OPEN, MOST_WHOLE, Lease, Leases, TooManyOp
 from service.store.partitions import Partitions, Position, Unreadable, unknown_pool
 from service.suggest.account import Account, Base, account_of, base_of
 from service.suggest.ask import MOST_COUNT, Ask, fulfil
+from service.suggest.joint import Joint
 from service.suggest.keeper import Keeper
-from service.suggest.known import Known
+from service.suggest.known import Known, keeps_pairs
 from service.suggest.seat import seat
 
 MOST_TRIES: Final = 32
@@ -27,6 +28,9 @@ MOST_TRIES: Final = 32
 
 MOST_DESKS: Final = 64
 """Pools of which something is kept in memory while nobody asks."""
+
+MOST_SEEN: Final = 4_000_000
+"""Numbers of one matrix of each pool that keeps pairs, of which there are a dozen: four pools of a thousand players."""
 
 ANSWER_S: Final = 15.0
 """Time that a request has, Redis and Kafka included."""
@@ -151,11 +155,16 @@ class Suggestions:
     def _desk(self, pool: Pool) -> _Desk:
         desk = self._desks.get(pool.name)
         if desk is None:
-            desk = self._desks[pool.name] = _Desk(Known(pool, self._leases))
+            joint = Joint(pool, self._partitions) if keeps_pairs(pool) else None
+            desk = self._desks[pool.name] = _Desk(Known(pool, self._leases, joint))
         self._desks.move_to_end(pool.name)
-        if len(self._desks) > MOST_DESKS:
-            idle = (name for name, one in self._desks.items() if one.clerk is None and not one.unaccounted)
-            del self._desks[next(idle)]
+        seen = sum(one.known.size for one in self._desks.values())
+        for name, one in list(self._desks.items())[:-1]:
+            if len(self._desks) <= MOST_DESKS and seen <= MOST_SEEN:
+                break
+            if one.clerk is None and not one.unaccounted and (len(self._desks) > MOST_DESKS or one.known.size):
+                seen -= one.known.size
+                del self._desks[name]
         return desk
 
     async def _serve(self, desk: _Desk) -> None:
@@ -283,6 +292,8 @@ class Suggestions:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for desk in self._desks.values():
+            await desk.known.close()
         await self._keeper.close()
 
 

@@ -13,23 +13,21 @@ import numpy.typing as npt
 from service.candidates import field_of
 from service.columns import Integers
 from service.matchups.field import Field, level
+from service.matchups.posterior import MOST_PLAYERS
 from service.pools import Pool
 from service.rate import Table
 from service.store.leases import MOST_PURGED, Held, Lease, Leases, Mark, MatchupRead
 from service.store.partitions import Position
 from service.store.rows import unpack_learned, unpack_rows
+from service.suggest.joint import Joint, View
 
 GROWN_MS: Final = 1_000
 """Deviations are grown to a moment that is at most so long ago."""
 
 
 def keeps_pairs(pool: Pool) -> bool:
-    """Whether fields of a pool have pairs and a posterior, without which some policies cannot work.
-
-    None has: this, and the fields that `Known.refresh` makes, are where they come in.
-    """
-    del pool
-    return False
+    """Whether fields of a pool have pairs and a posterior, without which some policies cannot work."""
+    return pool.pairs
 
 
 class Draft(NamedTuple):
@@ -50,6 +48,8 @@ class Known:
     ----------
     pool : Pool
     leases : Leases
+    joint : Joint, optional
+        For a pool that keeps pairs.
 
     Attributes
     ----------
@@ -73,13 +73,18 @@ class Known:
         Those that are open, by their ids.
     shown : int64[n]
         How often each was suggested; of no account where the pool does not count it.
+    view : View or None
+        What all results say of all of them at once; None where no pairs are kept, or of more than `MOST_PLAYERS`.
+    expected : set of str
+        Leases whose results the field's posterior expects, some of them closed since.
     base : str
         Changes with whatever the field is made of, but for leases.
     """
 
-    def __init__(self, pool: Pool, leases: Leases) -> None:
+    def __init__(self, pool: Pool, leases: Leases, joint: Joint | None = None) -> None:
         self.pool = pool
         self._store = leases
+        self._joint = joint
         self.names: list[str] = []
         self.row_of: dict[str, int] = {}
         self.whole = True
@@ -92,12 +97,14 @@ class Known:
         self.field = level(0)
         self._counts: dict[str, int] = {}
         self._uncounted: dict[str, int] = {}
+        self.expected: set[str] = set()
         self.forget()
 
     def forget(self) -> None:
         """Lay all out anew: of what was drawn or read it is not known how far it came."""
         self.at = 0
         self._mark = None
+        self.view: View | None = None
         self.begin_base()
 
     def begin_base(self) -> None:
@@ -119,6 +126,7 @@ class Known:
         self.field, self.shown, self.accounted, self.number, self.opened, self.closed = draft
         for id_ in drawn:
             del self.leases[id_]
+            self.expected.discard(id_)
 
     @property
     def mark(self) -> Mark:
@@ -160,13 +168,58 @@ class Known:
         if read.exposure is not None or read.rows is not None:
             self._count(read)
             anew = True
+        renewed = await self._look(now)
+        anew = anew or renewed
         if anew:
             self.at = now
             self.begin_base()
         if anew or moved:
-            under_way = [rows for lease in self.leases.values() if (rows := self.rows_of(lease))]
-            live = self.pool.live
-            self.field = field_of(live, self.table, self.at, under_way=under_way) if self.names else level(0)
+            self._make_field(renewed)
+
+    @property
+    def size(self) -> int:
+        """Numbers of a matrix of all who are seen at once; 0 where none is."""
+        return 0 if self.view is None else len(self.names) ** 2
+
+    async def close(self) -> None:
+        """End what is under way."""
+        if self._joint is not None:
+            await self._joint.close()
+
+    async def _look(self, now: int) -> bool:
+        """See what all results say of all at once; answers whether that is another view."""
+        before, self.view = self.view, None
+        if self._joint is not None and 0 < len(self.names) <= MOST_PLAYERS:
+            under_way = {id_: self.rows_of(lease) for id_, lease in self.leases.items()}
+            self.view = await self._joint.see(self.names, under_way, now)
+        return self.view is not before
+
+    def _make_field(self, renewed: bool) -> None:
+        under_way = {id_: rows for id_, lease in self.leases.items() if (rows := self.rows_of(lease))}
+        wins = posterior = None
+        if self.view is not None:
+            wins = self.view.wins
+            if renewed:
+                self.expected = set(self.view.expected)
+            posterior = self.view.posterior if renewed else self.field.posterior
+            if posterior is not None:
+                # What ended since the view was laid out stays in it until the next.
+                for id_, rows in under_way.items():
+                    if id_ not in self.expected:
+                        posterior = posterior.with_match(np.asarray(rows, dtype=np.int32))
+                self.expected |= under_way.keys()
+        self.field = (
+            field_of(
+                self.pool.live,
+                self.table,
+                self.at,
+                under_way=list(under_way.values()),
+                wins=wins,
+                posterior=posterior,
+            )
+            if self.names
+            else level(0)
+        )
 
     def rows_of(self, lease: Lease) -> list[int]:
         """Rows of those of a lease's players who are known."""
@@ -181,6 +234,7 @@ class Known:
     def add(self, id_: str, lease: Lease, rows: npt.NDArray[np.int32]) -> None:
         """Count a matchup that was drawn as under way."""
         self.leases[id_] = lease
+        self.expected.add(id_)
         self.field = self.field.with_match(rows.tolist())
         self.shown[rows] += 1
 

@@ -11,9 +11,12 @@ from service.matchups.posterior import fit, unknown
 from service.pools import Pools
 from service.store.fits import FitRead, read_fit
 from service.store.pairs import Pairs, read_pairs
-from standings.embedded import ValkeyServer
-from tests.ingesting import DEADLINE_S, Place, Refitting
+from standings.embedded import KafkaServer, ValkeyServer
+from tests.api import is_problem
+from tests.ingesting import DEADLINE_S, Ingesting, Place, Refitting
 from tests.league import TOPIC, League, duel, league
+from tests.servers.test_matchups import PATH, names_of, played, suggested, suggesting
+from tests.topics import make
 
 Unique = Callable[[str], str]
 POOL = "arena"
@@ -63,3 +66,44 @@ def test_fits_follow_results(valkey: ValkeyServer, unique: Unique, tmp_path: Pat
                 assert found.mean.argmax() == 2
 
     asyncio.run(run())
+
+
+def test_what_to_play_next_follows_what_was_played(
+    kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path
+) -> None:
+    place = Place(kafka.bootstrap, valkey.url, unique("topic"), 1, unique("refit"))
+    make(place.kafka, place.topic, 1)
+    body = {"policy": "information_gain", "floor": 0.0}
+
+    async def run() -> None:
+        async with suggesting(place) as ask:
+            # Ann before bob, and cid before dan; nobody knows how the two pairs compare.
+            await played(ask, POOL, *[("ann", "bob")] * 6, *[("cid", "dan")] * 6)
+            refused = await ask.post(PATH.format(POOL), body)
+            is_problem(refused, 409, "not_fitted_yet")
+            assert refused.headers["Retry-After"] == "1"
+            assert (await suggested(ask, POOL, policy="closest"))["matchups"]
+            with Refitting(place, tmp_path / "refit.log", "") as refit:
+                async with asyncio.timeout(DEADLINE_S):
+                    while (answer := await ask.post(PATH.format(POOL), body)).status_code == 409:
+                        assert refit.process is not None
+                        assert refit.process.poll() is None, refit.said()
+                        await asyncio.sleep(LOOK_S)
+                assert answer.status_code == 200, answer.text
+                (first,) = answer.json()["matchups"]
+                assert first["propensity"] == 1.0
+                assert first["why"]["unit"] == "bits"
+                assert set(names_of(first)) in ({"ann", "cid"}, {"bob", "dan"})
+                # Under way it tells little more; nor does its pair once that is resolved.
+                second = await suggested(ask, POOL, **body)
+                assert set(names_of(second["matchups"][0])) != set(names_of(first))
+                winner, loser = names_of(first)
+                await played(ask, POOL, *[(winner, loser)] * 12, matchup=first["id"])
+                async with asyncio.timeout(DEADLINE_S):
+                    # The view that is answered from follows within seconds.
+                    while set(names_of((await suggested(ask, POOL, **body))["matchups"][0])) == set(names_of(first)):
+                        await asyncio.sleep(LOOK_S)
+
+    with Ingesting(place, tmp_path / "ingest.log", unique("group")) as ingest:
+        ingest.wait_ready(lambda ready: bool(ready["ready"]))
+        asyncio.run(run())
