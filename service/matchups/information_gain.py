@@ -31,6 +31,9 @@ _gaps = ndtr(np.arange(_STEPS * _FARTHEST + 2) / _STEPS)
 _ENTROPY: Final[Floats] = (entr(_gaps) + entr(1.0 - _gaps)) / math.log(2.0)
 """Entropy in bits of who is ahead, by how many deviations the means are apart; read between two of its values."""
 
+_MORE_THAN_ONE: Final = 1.0 + 1e-12
+"""Above the largest entropy, rounding included."""
+
 _MEAN_SHARE: Final = 0.3
 """Of a set's next member the worst gain with those taken counts whole, the mean gain by this much."""
 
@@ -122,8 +125,14 @@ def _gains(mean: Floats, covariance: Floats, wanted: Floats, twice: float, entro
 def _best_pair(mean: Floats, covariance: Floats, wanted: Floats, twice: float, entropy: Floats) -> int:
     """The first of the two whose result tells the most; of equal ones those who stand first."""
     best, found = -1.0, 0
+    # Side by side in memory: along the diagonal each would be a line of the cache.
+    spread = np.diag(covariance).copy()
     for a in range(len(mean)):
         for b in range(a + 1, len(mean)):
+            variance = spread[a] + spread[b] - 2.0 * covariance[a, b]
+            # No more than one bit at that share; most pairs need no look at their means.
+            if variance / (variance + twice) * max(wanted[a], wanted[b]) * _MORE_THAN_ONE <= best:
+                continue
             gain = _gain(mean, covariance, wanted, twice, entropy, a, b)
             if gain > best:
                 best, found = gain, a
