@@ -15,6 +15,7 @@ import numpy as np
 from service.columns import Floats
 from service.matchups.posterior import Posterior, unknown
 from service.pools import Pool
+from service.problems import Problem
 from service.store.fits import FitRead, read_fit
 from service.store.pairs import Pairs, read_pairs
 from service.store.partitions import Partitions, Position
@@ -98,7 +99,7 @@ class Joint:
         Raises
         ------
         Problem
-            ``unknown_pool`` where nothing was ever applied; ``too_busy`` where matches come faster than they are read.
+            ``too_busy`` where matches come faster than they are read.
         StoreUnavailable, Unreadable
         """
         if self._next is not None and self._next.done():
@@ -127,7 +128,7 @@ class Joint:
     async def _lay_out(self, names: Sequence[str], under_way: Mapping[str, Sequence[int]]) -> View:
         # The fit first, so that pairs stand no earlier.
         fit = await read_fit(self._partitions, self._pool, self._fit)
-        pairs = await read_pairs(self._partitions, self._pool, self._pairs)
+        pairs = await self._read_pairs(fit.position)
         same = self._pairs is not None and pairs.wins is self._pairs.wins and fit.fit is None and fit.at == self._fit
         self._pairs = pairs
         view = self._view
@@ -137,6 +138,16 @@ class Joint:
             self._fitted = fitted if self._fitted == view.fitted else self._fitted
             return replace(view, pairs=pairs.position, fitted=fitted)
         return await asyncio.to_thread(self._make, names, under_way, fit, pairs)
+
+    async def _read_pairs(self, position: Position) -> Pairs:
+        try:
+            return await read_pairs(self._partitions, self._pool, self._pairs)
+        except Problem as problem:
+            if problem.type.slug != "unknown_pool":
+                raise
+            # Only newcomers may be named, of whom all is known that there is.
+            nobody = np.zeros((0, 0))
+            return Pairs([], nobody, nobody, np.zeros((0, 2), np.int64), 0, 0, position)
 
     def _make(self, names: Sequence[str], under_way: Mapping[str, Sequence[int]], fit: FitRead, pairs: Pairs) -> View:
         self._follow(fit, pairs)
