@@ -129,7 +129,7 @@ def test_targets_and_options_of_the_readme_exist() -> None:
     for target in targets:
         subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)
     commands = re.findall(r"^standings (.*)$", text, re.MULTILINE)
-    assert [command.split()[0] for command in commands] == ["doctor", "ingest", "serve"]
+    assert [command.split()[0] for command in commands] == ["doctor", "ingest", "serve", "refit"]
     for command in commands:
         name, *words = shlex.split(command)
         helped = subprocess.run(
