@@ -75,13 +75,10 @@ PROBLEMS: dict[str, ProblemType] = {
             "pairs_not_kept",
             422,
             "The pool keeps no pairs",
-            "Set 'pairs = true' for it in the pools file, and rebuild its partition.",
+            "Set 'pairs = true' for it in the pools file, and rebuild its partition; or do without what needs them.",
         ),
         ProblemType("invalid_match", 422, "A match cannot be used", "See the field and its remedy."),
         ProblemType("shape_not_taken", 422, "The rating system does not take such a match", "See the detail."),
-        ProblemType(
-            "pairs_not_kept", 422, "The policy needs to know who beat whom", "Choose a policy that does without."
-        ),
         ProblemType(
             "too_few_candidates", 422, "Fewer players to choose from than sides", "Name more, or ask for fewer sides."
         ),
