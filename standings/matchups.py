@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.api.matchups import MatchupsAnswer, Wanted, answer_of, ask_of
 from service.api.shared import make_parts
+from service.api.suggested import MatchupsAnswer, answer_of
+from service.api.wanted import Wanted, ask_of
 from service.fields import is_slug
 from service.pool_file import PoolsInvalid
 from service.problems import Problem
@@ -37,7 +38,7 @@ async def suggest(settings: Settings, pool: str, given: Mapping[str, Any]) -> Ma
     settings : Settings
     pool : str
     given : mapping
-        Fields of `service.api.matchups.Wanted`.
+        Fields of `service.api.wanted.Wanted`.
 
     Raises
     ------

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import pytest
 from pydantic import TypeAdapter
 
-from service.api.matchups import MatchupsAnswer, Wanted
+from service.api.suggested import MatchupsAnswer
+from service.api.wanted import Wanted
 from service.pool_file import PoolsInvalid, parse_pools
 from standings.embedded import home
 from tests.ingesting import free_port

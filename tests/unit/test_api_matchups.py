@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from service.api.matchups import Wanted, ask_of
+from service.api.wanted import Wanted, ask_of
 from service.matchups import create
 from service.pool_file import parse_pools
 from service.pools import Pools

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from service.api.matchups import MatchupsAnswer, Wanted, answer_of, ask_of
+from service.api.suggested import MatchupsAnswer, answer_of
+from service.api.wanted import Wanted, ask_of
 from service.matchups.field import Field, level
 from service.matchups.queue import Pace, form
 from service.store import leases as store_of_leases
