@@ -5,10 +5,14 @@ A test names what is missing here.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from consumers.seen import SeenIds, entries_of
+from service.campaigns import create as create_campaign
 from service.match import Match
+from service.matchups.draw import draw
 from service.matchups.field import level
 from service.matchups.queue import Pace, form
 from service.ranks import rank_intervals
@@ -27,6 +31,11 @@ def main() -> None:
     for name in systems():
         warm(create(name))
     warm_policies()
+    campaign = create_campaign("settle", {"players": ["ann", "bob", "cy"]})
+    for won in (0.0, 100.0):
+        field = replace(level(3), wins=np.triu(np.full((3, 3), won), 1))
+        draw(campaign, field, 2, 0.0, np.random.default_rng(0))
+        campaign.certificate(field, int(won))
 
 
 main()

@@ -107,9 +107,9 @@ def parse_pools(text: str, source: str) -> Pools:
 
     Examples
     --------
-    >>> pools = parse_pools('pools."chess.*".parameters.k = 24', "pools.toml")
-    >>> pools.configured("chess.blitz").live.k, pools.configured("go").live.k
-    (24.0, 32.0)
+    >>> pools = parse_pools('pools."chess.*".parameters.spread = 300', "pools.toml")
+    >>> pools.configured("chess.blitz").live.spread, pools.configured("go").live.spread
+    (300.0, 232.0)
     """
     try:
         document = tomllib.loads(text)

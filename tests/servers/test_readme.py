@@ -120,7 +120,7 @@ def test_what_the_readme_says_to_do(running: dict[str, str], tmp_path: Path) -> 
         if index + 1 < len(found) and found[index + 1].language == "json":
             assert shape(json.loads(said)) == shape(json.loads(found[index + 1].text))
             shown += 1
-    assert shown == 2
+    assert shown == 3
 
 
 def test_targets_and_options_of_the_readme_exist() -> None:
@@ -162,6 +162,7 @@ def test_the_matchups_of_the_documentation() -> None:
     toml, *_ = [block.text for block in blocks("docs/matchups.md") if block.language == "toml"]
     said = parse_pools(toml, "pools.toml").configured("arena.models").matchups
     assert (said.policy, said.floor, said.exposure, said.newcomers) == ("least_played", 0.02, 2, True)
-    asked, answered = [block.text for block in blocks("docs/matchups.md") if block.language == "json"]
-    Wanted.model_validate_json(asked, strict=True)
+    asked, answered, waiting = [block.text for block in blocks("docs/matchups.md") if block.language == "json"]
+    for wanted in (asked, waiting):
+        Wanted.model_validate_json(wanted, strict=True)
     TypeAdapter(MatchupsAnswer).validate_json(answered)

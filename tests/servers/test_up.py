@@ -162,7 +162,7 @@ def test_ratings_stay_and_processes_do_not(up: Up) -> None:
     up.wait(lambda: not up.living(), END_S)
 
 
-@pytest.mark.parametrize("part", ["serve", "ingest", "kafka", "valkey"])
+@pytest.mark.parametrize("part", ["refit", "kafka"])
 def test_a_part_that_dies_ends_everything_with_its_log(up: Up, part: str) -> None:
     up.start("--port", str(free_port()))
     up.shown("API")

@@ -141,7 +141,7 @@ def test_pairs_that_were_not_counted_from_the_beginning_are_a_conflict() -> None
     without = parse_pools('[pools.arena]\nprofile = "arena"\npairs = false', "pools.toml")
     for stored, now, said in ((Pools(), without, "True (now False)"), (without, Pools(), "False (now True)")):
         (line,) = now.conflicts(prints(stored, "arena"))
-        assert f"'glicko2' was rated with pairs = {said}: restore that, or rate it again from the log" in line
+        assert f"'kalman' was rated with pairs = {said}: restore that, or rate it again from the log" in line
 
 
 def test_a_live_system_that_would_begin_cold_is_a_conflict() -> None:
