@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from standings.commands.options import Json, Kafka, PoolsFile, Redis, Topic, settings_of
-from standings.errors import Mistake
+from standings.commands.options import Json, Kafka, PoolsFile, Redis, Topic, settings_of, values_of
 
 app = typer.Typer()
 
@@ -49,12 +48,7 @@ def matchups(
 ) -> None:
     """Say what to play next, and lease it; a result that carries the id closes the lease. See docs/matchups.md."""
     settings = settings_of(kafka=kafka, redis=redis, topic=topic, pools=pools)
-    parameters = {}
-    for text in param or ():
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise Mistake(f"--param {text}: a parameter is given as NAME=VALUE, such as temperature=0.1")
-        parameters[name] = value
+    parameters = values_of("--param", "temperature=0.1", param)
     import uvloop
 
     from standings.matchups import show_matchups, suggest

@@ -221,7 +221,7 @@ def test_a_knockout_fails_no_more_often_than_its_bound(count: int) -> None:
     found = [play(campaign, skill, seed, each=1) for seed in range(60)]
     failures = sum(one.players != (NAMES[count - 1],) for one in found)
     assert failures <= binom.ppf(0.99, len(found), 0.3)
-    assert max(one.matches for one in found) <= campaign.repeats() * (count - 1)  # type: ignore[union-attr]
+    assert max(one.matches for one in found) <= campaign.repeats() * (count - 1)  # type: ignore[union-attr]  # a knockout
     assert {len(one.pairs) for one in found} == {count - 1}
 
 

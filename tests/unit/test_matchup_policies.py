@@ -28,7 +28,7 @@ def law_field(rating: list[float], deviation: float = 1.0, **more: object) -> Fi
     count = len(rating)
     skill, spread = np.array(rating), np.full(count, deviation)
     field = replace(level(count), rating=skill, deviation=spread, location=skill, variance=spread**2 + 0.25)
-    return replace(field, **{"wins": np.zeros((count, count)), **more})  # type: ignore[arg-type] # by name, as it comes
+    return replace(field, **{"wins": np.zeros((count, count)), **more})  # type: ignore[arg-type]  # by name, as it comes
 
 
 def met(count: int, often: float) -> Floats:
@@ -280,7 +280,7 @@ def test_what_cannot_work_is_refused_by_name() -> None:
     ]
     for asked, slug, field, said in refused:
         with pytest.raises(Problem) as met_problem:
-            policy_for(**asked)  # type: ignore[arg-type] # as requests come
+            policy_for(**asked)  # type: ignore[arg-type]  # as requests come
         problem = met_problem.value
         assert (problem.type.slug, said in problem.detail) == (slug, True)
         assert [error.field for error in problem.errors] == ([field] if field else [])
