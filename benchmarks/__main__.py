@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from benchmarks import kernels, matchups, pipeline, serving, systems
+from benchmarks import kernels, matchups, pipeline, serving, suggesting, systems
 
 
 def main() -> None:
     """Run what is named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    every = ("kernels", "matchups", "pipeline", "serving", "systems")
+    every = ("kernels", "matchups", "pipeline", "serving", "suggesting", "systems")
     parser.add_argument("what", nargs="*", choices=(*every, []), help="which ones; all by default")
     parser.add_argument("--matches", type=int, default=600_000, help="matches in the pipeline's topic (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is run (%(default)s)")
@@ -25,6 +25,8 @@ def main() -> None:
         asyncio.run(pipeline.run(chosen.matches, chosen.rounds))
     if not chosen.what or "serving" in chosen.what:
         asyncio.run(serving.run(chosen.rounds))
+    if not chosen.what or "suggesting" in chosen.what:
+        asyncio.run(suggesting.run(chosen.rounds))
     if not chosen.what or "systems" in chosen.what:
         systems.run()
 

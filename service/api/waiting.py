@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Final
+from collections.abc import Mapping, Sequence
+from itertools import chain, islice
+from typing import Annotated, Any, Final, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag
+from typing_extensions import TypedDict
 
 from service.api.bodies import TAGS
 from service.fields import NAME_BYTES, moment
@@ -20,15 +22,16 @@ MOST_NAMED: Final = 512 << 10
 Name = Annotated[str, Field(min_length=1, max_length=NAME_BYTES)]
 
 
-class PartyBody(BaseModel):
+class PartyBody(TypedDict):
     """Who wait to play on one side."""
 
-    players: Annotated[list[Name], Field(min_length=1, max_length=MOST_SIZE)]
-    waiting_since: Annotated[
-        str | int | None, Field(description="RFC 3339 or epoch milliseconds; just now where it is not given")
-    ] = None
+    # Ten thousand models would take longer than all that is done with them.
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]  # how pydantic has it
 
-    model_config = ConfigDict(extra="forbid")
+    players: Annotated[list[Name], Field(min_length=1, max_length=MOST_SIZE)]
+    waiting_since: NotRequired[
+        Annotated[str | int | None, Field(description="RFC 3339 or epoch milliseconds; just now where it is not given")]
+    ]
 
 
 def _kind(given: object) -> str:
@@ -39,13 +42,20 @@ Candidate = Annotated[Annotated[Name, Tag(TAGS[0])] | Annotated[PartyBody, Tag(T
 Candidates = Sequence[str | PartyBody]
 
 
-def named(candidates: Candidates) -> Iterator[tuple[str, str]]:
-    """Everybody among the candidates: place in the body, and name."""
-    for index, one in enumerate(candidates):
-        if isinstance(one, str):
-            yield f"candidates[{index}]", one
-        else:
-            yield from ((f"candidates[{index}].players[{place}]", name) for place, name in enumerate(one.players))
+def names_of(candidates: Candidates) -> list[str]:
+    """Everybody among the candidates."""
+    return [name for one in candidates for name in ((one,) if isinstance(one, str) else one["players"])]
+
+
+def place_of(candidates: Candidates, number: int) -> str:
+    """Where in the body the name of such a number among `names_of` stands."""
+    places = (
+        (f"candidates[{index}]",)
+        if isinstance(one, str)
+        else (f"candidates[{index}].players[{place}]" for place in range(len(one["players"])))
+        for index, one in enumerate(candidates)
+    )
+    return next(islice(chain.from_iterable(places), number, None))
 
 
 def queue_of(candidates: Candidates | None, side_count: int, side_size: int) -> list[Party]:
@@ -56,18 +66,18 @@ def queue_of(candidates: Candidates | None, side_count: int, side_size: int) -> 
     Problem
         ``invalid_parameter``, naming what makes no queue.
     """
-    if side_size == 1 and not any(isinstance(one, PartyBody) for one in candidates or ()):
+    if side_size == 1 and all(isinstance(one, str) for one in candidates or ()):
         return []
     if candidates is None:
         raise _wrong("candidates", "missing", "say who waits to play on sides of more than one")
     if side_count * side_size > MOST_PLAYERS:
         problem = f"{side_count} sides of {side_size} are {side_count * side_size} players"
         raise _wrong("side_size", problem, f"at most {MOST_PLAYERS} in one match")
-    names = [name for _, name in named(candidates)]
+    names = names_of(candidates)
     if len(names) > MOST_WAITING or sum(len(name.encode()) for name in names) > MOST_NAMED:
         problem = f"{len(names):,} players wait"
         raise _wrong("candidates", problem, f"at most {MOST_WAITING:,}, with names of {MOST_NAMED:,} bytes together")
-    return [_party(f"candidates[{index}]", one, side_size) for index, one in enumerate(candidates)]
+    return [_party(index, one, side_size) for index, one in enumerate(candidates)]
 
 
 def pace_of(parameters: Mapping[str, Any] | None) -> Pace:
@@ -81,19 +91,20 @@ def pace_of(parameters: Mapping[str, Any] | None) -> Pace:
     return make({Pace.name: Pace}, "pace", Pace.name, parameters or {})
 
 
-def _party(place: str, one: str | PartyBody, side_size: int) -> Party:
+def _party(index: int, one: str | PartyBody, side_size: int) -> Party:
     if isinstance(one, str):
         return Party((one,), None)
-    if len(one.players) > side_size:
-        problem = f"{len(one.players)} players for a side of {side_size}"
-        raise _wrong(f"{place}.players", problem, "make 'side_size' as large, or the party smaller")
-    if one.waiting_since is None:
-        return Party(one.players, None)
+    players, since = one["players"], one.get("waiting_since")
+    if len(players) > side_size:
+        problem = f"{len(players)} players for a side of {side_size}"
+        raise _wrong(f"candidates[{index}].players", problem, "make 'side_size' as large, or the party smaller")
+    if since is None:
+        return Party(players, None)
     try:
-        return Party(one.players, moment(one.waiting_since))
+        return Party(players, moment(since))
     except Problem as problem:
         (wrong,) = problem.errors
-        raise _wrong(f"{place}.waiting_since", wrong.problem, wrong.remedy) from None
+        raise _wrong(f"candidates[{index}].waiting_since", wrong.problem, wrong.remedy) from None
 
 
 def _wrong(field: str, problem: str, remedy: str) -> Problem:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.waiting import Candidate, Name, named, pace_of, queue_of
+from service.api.waiting import Candidate, Name, names_of, pace_of, place_of, queue_of
 from service.fields import NAME_BYTES, check_name
 from service.match import Side
 from service.matchups import Goal, Policy
@@ -94,16 +96,11 @@ def ask_of(pool: Pool, wanted: Wanted) -> Ask:
     Problem
         ``invalid_parameter``, ``shape_not_taken``, ``pairs_not_kept``, ``unknown_name``.
     """
-    candidates = list(named(wanted.candidates or ()))
-    for names in (candidates, [(f"exclude[{index}]", name) for index, name in enumerate(wanted.exclude)]):
-        seen = set()
-        for field, name in names:
-            _check_name(field, name)
-            if name in seen:
-                raise wrong_field("invalid_parameter", field, f"stands twice: {name!r}", "name each player once")
-            seen.add(name)
+    candidates = names_of(wanted.candidates or ())
+    _check_names(candidates, partial(place_of, wanted.candidates or ()))
+    _check_names(wanted.exclude, "exclude[{}]".format)
     if wanted.request_id is not None:
-        _check_name("request_id", wanted.request_id)
+        _check_names([wanted.request_id], lambda _: "request_id")
     for field, size in (("side_count", 1), ("side_size", wanted.side_size)):
         sides = tuple(
             Side(tuple(f"{side}.{player}" for player in range(size)), rank=side)
@@ -113,7 +110,7 @@ def ask_of(pool: Pool, wanted: Wanted) -> Ask:
             raise wrong_field("shape_not_taken", field, refusal, "see /v1/catalog for the systems that take it")
     parties = queue_of(wanted.candidates, wanted.side_count, wanted.side_size)
     _check_form(wanted, bool(parties))
-    waiting = {name for _, name in candidates}
+    waiting = set(candidates)
     said = pool.matchups
     return Ask(
         policy=_policy_of(pool, wanted, bool(parties)),
@@ -122,7 +119,7 @@ def ask_of(pool: Pool, wanted: Wanted) -> Ask:
         lease_ms=1000 * wanted.lease_seconds,
         count=wanted.count,
         side_count=wanted.side_count,
-        candidates=None if parties or wanted.candidates is None else [name for _, name in candidates],
+        candidates=None if parties or wanted.candidates is None else candidates,
         exclude=wanted.exclude,
         newcomers=said.newcomers if wanted.newcomers is None else wanted.newcomers,
         request_id=wanted.request_id,
@@ -156,8 +153,15 @@ def _policy_of(pool: Pool, wanted: Wanted, queue: bool) -> Policy | Pace:
         raise wrong_field(problem.type.slug, f"parameters.{wrong.field}", wrong.problem, wrong.remedy) from None
 
 
-def _check_name(field: str, name: str) -> None:
-    try:
-        check_name(field, name)
-    except Problem as problem:
-        raise Problem("invalid_parameter", problem.detail, problem.errors) from None
+def _check_names(names: Sequence[str], place: Callable[[int], str]) -> None:
+    """Refuse a name that cannot be one, or stands twice; only then its place is written."""
+    seen: set[str] = set()
+    for number, name in enumerate(names):
+        if name in seen:
+            raise wrong_field("invalid_parameter", place(number), f"stands twice: {name!r}", "name each player once")
+        seen.add(name)
+        try:
+            check_name("", name)
+        except Problem as problem:
+            (wrong,) = problem.errors
+            raise wrong_field("invalid_parameter", place(number), wrong.problem, wrong.remedy) from None

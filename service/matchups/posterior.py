@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -58,28 +59,42 @@ each other without noise leave no skills that it could be learned by.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Posterior:
     """Joint normal posterior of ``n`` skills.
 
     Attributes
     ----------
     mean : float64[n]
-    covariance : float64[n, n]
+    settled : float64[n, n]
+        Covariance, but for the matches ahead.
     noise : float
         Standard deviation of one performance about its skill.
     precision, shift : float64[n, n]
         The site of one win of the row over the column: precision, and precision times mean, of the difference.
     wins : float64[n, n]
         The results that it was fitted to.
+    ahead : tuple of int32[k]
+        Players of matches whose results are expected, one after the other.
     """
 
     mean: Floats
-    covariance: Floats
+    settled: Floats
     noise: float
     precision: Floats
     shift: Floats
     wins: Floats
+    ahead: tuple[npt.NDArray[np.int32], ...] = ()
+
+    @cached_property
+    def covariance(self) -> Floats:
+        """With what the matches ahead are expected to tell, float64[n, n]; worked out for whoever looks at it first."""
+        if not self.ahead:
+            return self.settled
+        covariance = self.settled.copy()
+        for players in self.ahead:
+            expect(covariance, self.mean, players, 2.0 * self.noise * self.noise)
+        return covariance
 
     def of(self, players: Sequence[int]) -> Posterior:
         """The posterior of some, the others left out; -1 stands for a newcomer.
@@ -149,7 +164,7 @@ class Posterior:
         # (C^-1 + T)^-1 = C - C T (1 + C T)^-1 C, with T of those alone who play.
         known = self.covariance[met]
         gone = known.T @ (told @ np.linalg.solve(np.eye(len(met)) + known[:, met] @ told, known))
-        return replace(self, covariance=self.covariance - 0.5 * (gone + gone.T))
+        return replace(self, settled=self.covariance - 0.5 * (gone + gone.T), ahead=())
 
     def with_match(self, players: npt.NDArray[np.int32]) -> Posterior:
         """The posterior to be expected once these have played: means stay, what is unsure of them shrinks.
@@ -158,9 +173,9 @@ class Posterior:
         ----------
         players : int32[k]
         """
-        covariance = self.covariance.copy()
-        expect(covariance, self.mean, players, 2.0 * self.noise * self.noise)
-        return replace(self, covariance=covariance)
+        if "covariance" in self.__dict__:
+            return replace(self, settled=self.covariance, ahead=(players,))
+        return replace(self, ahead=(*self.ahead, players))
 
 
 def unknown(count: int) -> Posterior:

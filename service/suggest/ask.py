@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -33,7 +33,7 @@ SHOWN: Final = 20
 """Wrong names that an answer tells."""
 
 
-class Party(NamedTuple):
+class Party(msgspec.Struct, frozen=True, gc=False):
     """Who wait to play on one side.
 
     Attributes
@@ -185,7 +185,8 @@ def _candidates(known: Known, ask: Ask) -> npt.NDArray[np.int32]:
             f"the pool has more than {MOST_WHOLE:,} players",
             "name those who may be chosen",
         )
-    check_known(known, ask, {"candidates": ask.candidates or (), "exclude": ask.exclude})
+    check_known(known, ask, ask.candidates or (), "candidates[{}]".format)
+    check_known(known, ask, ask.exclude, "exclude[{}]".format)
     if ask.candidates is None:
         rows = np.flatnonzero(known.rated)
     else:
@@ -203,15 +204,16 @@ def _candidates(known: Known, ask: Ask) -> npt.NDArray[np.int32]:
     return np.sort(rows).astype(np.int32)
 
 
-def check_known(known: Known, ask: Ask, named: Mapping[str, Sequence[str]]) -> None:
+def check_known(known: Known, ask: Ask, names: Sequence[str], place: Callable[[int], str]) -> None:
     """Refuse names that the pool does not know, unless newcomers are welcome.
 
     Parameters
     ----------
     known : Known
     ask : Ask
-    named : mapping
-        Names by the field of the request.
+    names : sequence of str
+    place : callable
+        Writes the field of the request in which the name of a number stands.
 
     Raises
     ------
@@ -220,19 +222,16 @@ def check_known(known: Known, ask: Ask, named: Mapping[str, Sequence[str]]) -> N
     """
     if ask.newcomers:
         return
-    errors = tuple(
-        FieldError(
-            f"{field}[{index}]",
-            f"no match of {name!r} was applied",
-            "check the spelling, or set 'newcomers' to true",
+    rows = np.array([known.row_of[name] for name in names], np.intp)
+    strangers = np.flatnonzero(~known.rated[rows]).tolist()
+    if strangers:
+        remedy = "check the spelling, or set 'newcomers' to true"
+        errors = tuple(
+            FieldError(place(number), f"no match of {names[number]!r} was applied", remedy)
+            for number in strangers[:SHOWN]
         )
-        for field, names in named.items()
-        for index, name in enumerate(names)
-        if not known.rated[known.row_of[name]]
-    )
-    if errors:
-        detail = f"{errors[0].field}: the pool {known.pool.name!r} does not know {len(errors)} of those named"
-        raise Problem("invalid_parameter", detail, errors[:SHOWN])
+        detail = f"{errors[0].field}: the pool {known.pool.name!r} does not know {len(strangers)} of those named"
+        raise Problem("invalid_parameter", detail, errors)
 
 
 def _check_needs(known: Known, policy: Policy) -> None:

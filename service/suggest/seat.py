@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
+
 import msgspec
 import numpy as np
 
 from service.matchups.queue import Pace, form
 from service.store.leases import Lease, new_id
-from service.suggest.ask import Ask, Chosen, check_known, predicted
+from service.suggest.ask import Ask, Chosen, Party, check_known, predicted
 from service.suggest.known import Known
 
 
@@ -34,7 +38,7 @@ def seat(known: Known, ask: Ask, now: int) -> Chosen:
         ``invalid_parameter``; nothing was formed.
     """
     assert isinstance(ask.policy, Pace)
-    check_known(known, ask, {f"candidates[{index}].players": one.players for index, one in enumerate(ask.parties)})
+    check_known(known, ask, [name for party in ask.parties for name in party.players], partial(_place, ask.parties))
     parties = [[known.row_of[name] for name in party.players] for party in ask.parties]
     found = form(
         known.field,
@@ -76,6 +80,12 @@ def seat(known: Known, ask: Ask, now: int) -> Chosen:
         leases[id_] = lease
         rows.append(taken)
     return Chosen(np.array([row for party in parties for row in party], dtype=np.int32), leases, rows)
+
+
+def _place(parties: Sequence[Party], number: int) -> str:
+    """Where in a request the player of such a number among all who wait stands."""
+    places = ((index, place) for index, party in enumerate(parties) for place in range(len(party.players)))
+    return "candidates[{}].players[{}]".format(*next(islice(places, number, None)))
 
 
 def waited_s(since: int | None, now: int) -> float:

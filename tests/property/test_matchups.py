@@ -67,7 +67,7 @@ def alike(skill: Floats, **more: Any) -> Field:
 
 def known(mean: Floats, covariance: Floats) -> Posterior:
     """A joint posterior of which it is of no account how it came about."""
-    return replace(unknown(len(mean)), mean=mean, covariance=covariance, noise=0.5)
+    return replace(unknown(len(mean)), mean=mean, settled=covariance, noise=0.5)
 
 
 def law_of(policy: Policy, field: Field) -> Law:

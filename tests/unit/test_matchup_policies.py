@@ -129,14 +129,14 @@ def test_thompson_is_as_often_the_best_as_particles_say() -> None:
 
 def test_particles_follow_the_joint_posterior() -> None:
     half = np.array([[0.8, 0.0, 0.0], [0.5, 0.4, 0.0], [0.0, -0.3, 0.2]])
-    posterior = replace(unknown(3), mean=np.array([0.3, 0.0, -0.3]), covariance=half @ half.T)
+    posterior = replace(unknown(3), mean=np.array([0.3, 0.0, -0.3]), settled=half @ half.T)
     particles = draw_particles(law_field([9.0, 9.0, 9.0], posterior=posterior), 40_000, rng())
     np.testing.assert_allclose(particles.mean(axis=0), posterior.mean, atol=0.02)
     np.testing.assert_allclose(np.cov(particles.T), posterior.covariance, atol=0.02)
 
 
 def test_a_joint_posterior_that_rounding_left_without_an_inverse_is_drawn_from() -> None:
-    flat = replace(unknown(40), covariance=np.full((40, 40), 1.0 / 3.0))
+    flat = replace(unknown(40), settled=np.full((40, 40), 1.0 / 3.0))
     particles = draw_particles(law_field([0.0] * 40, posterior=flat), 16, rng())
     assert np.ptp(particles, axis=1).max() < 1e-3
 
