@@ -108,12 +108,14 @@ class PairMemory:
     def _lay_out(self) -> None:
         """Lay out the batch's meetings, number those who come to their first, see which pairs are not in memory."""
         assert self._totals is not None, "read before it is counted"
-        players, left_out = self._totals
+        players, left_out, heavy = self._totals
         self._meetings, self._numbered = [], []
         for record, position in zip(*self._batch, strict=True):
-            if isinstance(record, Match) and not self._meet(record, position, players, self._meetings):
-                left_out += 1
-        self._totals = PairTotals(players + len(self._numbered), left_out)
+            if isinstance(record, Match):
+                before = len(self._meetings)
+                left_out += not self._meet(record, position, players, self._meetings)
+                heavy += len(self._meetings) > before and self._meetings[before][2] > 1.0
+        self._totals = PairTotals(players + len(self._numbered), left_out, heavy)
         unknown = dict.fromkeys([pair for pair, *_ in self._meetings if pair not in self._counts])
         # Pairs of those who were just numbered cannot be stored.
         stored = players * (players - 1) // 2

@@ -67,6 +67,15 @@ PROBLEMS: dict[str, ProblemType] = {
             "The results are not fitted yet",
             "Ask again after a moment, with 'standings refit' running; or choose a policy that does without.",
         ),
+        ProblemType(
+            "campaign_ended", 410, "The campaign has ended", "GET the campaign for its certificate; begin another one."
+        ),
+        ProblemType(
+            "campaign_void",
+            410,
+            "Nothing can be certified by what was counted",
+            "Delete the campaign and begin another one, in a pool where no match weighs more than 1.",
+        ),
         ProblemType("cursor_expired", 410, "The list was rebuilt since this page", "Begin again at the first page."),
         ProblemType("too_large", 413, "The body is too large", "Send several smaller requests."),
         ProblemType("unsupported_media_type", 415, "The body is not JSON", "Send 'Content-Type: application/json'."),

@@ -16,11 +16,12 @@ class Pairs:
 
     ``numbers`` has the players whose pairs are counted, in the order of coming. ``counts`` has by two of them, the
     earlier first, how often that one was before the other, the other before it, and both shared a place; and the
-    position after the last match of the two.
+    position after the last match of the two. ``heavy`` counts the matches in which that was more than once.
     """
 
     numbers: dict[str, int] = field(default_factory=dict)
     left_out: int = 0
+    heavy: int = 0
     counts: dict[tuple[str, str], list[float]] = field(default_factory=dict)
 
     def add(self, match: Match, position: int, most_players: int = MOST_PLAYERS) -> None:
@@ -34,6 +35,7 @@ class Pairs:
         known = sorted(ranks.keys() & self.numbers.keys(), key=lambda name: self.numbers[name])
         self.left_out += len(known) < len(ranks)
         share = match.weight * (3 / (len(ranks) + 1))
+        self.heavy += share > 1 and len(known) > 1
         for place, first in enumerate(known):
             for second in known[place + 1 :]:
                 counts = self.counts.setdefault((first, second), [0.0, 0.0, 0.0, 0.0])

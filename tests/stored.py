@@ -81,12 +81,12 @@ def _pairs(client: Redis, keys: Keys, pool: str) -> Pairs | None:
     packed = _hash(client, keys.arenas).get(pool)
     if packed is None:
         return None
-    players, left_out = struct.unpack("<qq", packed)
+    players, left_out, heavy = struct.unpack("<qqq", packed)
     numbers = {name: int(number) for name, number in _hash(client, keys.numbers(pool)).items()}
     names = sorted(numbers, key=lambda name: numbers[name])
     assert [numbers[name] for name in names] == list(range(players))
     positions = dict(_sorted_set(client, keys.paired(pool)))
-    pairs = Pairs({name: numbers[name] for name in names}, left_out)
+    pairs = Pairs({name: numbers[name] for name in names}, left_out, heavy)
     for number, value in _hash(client, keys.pairs(pool)).items():
         # The second of two is in as many pairs with those before it as its number says.
         second = next(one for one in range(players) if int(number) < one * (one + 1) // 2)
@@ -173,8 +173,10 @@ def difference(expected: State, found: State) -> str:
         if (one.pairs is None) is not (other.pairs is None):
             lines.append(f"{name} pairs: expected {one.pairs is not None}, stand {other.pairs is not None}")
         elif one.pairs is not None and other.pairs is not None:
-            if one.pairs.left_out != other.pairs.left_out:
-                lines.append(f"{name} left out: expected {one.pairs.left_out}, stand {other.pairs.left_out}")
+            for kind in ("left_out", "heavy"):
+                one_count, other_count = getattr(one.pairs, kind), getattr(other.pairs, kind)
+                if one_count != other_count:
+                    lines.append(f"{name} {kind}: expected {one_count}, stand {other_count}")
             lines += _maps(f"{name} numbers", one.pairs.numbers, other.pairs.numbers)
             lines += _maps(f"{name} pairs", one.pairs.counts, other.pairs.counts)
         lines += _maps(f"{name} systems", dict.fromkeys(one.tables), dict.fromkeys(other.tables))

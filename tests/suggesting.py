@@ -8,6 +8,7 @@ from service.matchups import create
 from service.pools import Pool, Pools
 from service.store.connection import Argument
 from service.store.leases import Lease, Leases
+from service.store.pairs import PairCounts
 from service.store.partitions import Partitions
 from service.suggest.account import Account, Base
 from service.suggest.ask import Ask
@@ -47,7 +48,8 @@ class Shop:
         self.pool: Pool = (pools or Pools()).configured(name)
         partitions = Partitions(store, KEYS.installation, TOPIC, "murmur2")
         leases = Leases(store, partitions, KEYS.installation, TOPIC)
-        self.suggestions = Suggestions(partitions, leases, self.topic, lambda: self.seconds)
+        self.pairs = PairCounts(partitions)
+        self.suggestions = Suggestions(partitions, leases, self.topic, self.pairs, lambda: self.seconds)
         self.owner = Owner(store, KEYS, 1)
         self._seed = 0
 

@@ -11,6 +11,7 @@ from service.pool_file import read_pools
 from service.pools import Pools
 from service.settings import Settings
 from service.store.board import Boards
+from service.store.campaigns import Campaigns
 from service.store.changes import Changes
 from service.store.connection import Store
 from service.store.leases import Leases
@@ -36,6 +37,7 @@ class Parts:
         Reads, in whatever generation is live.
     boards : Boards
     pairs : PairCounts
+    campaigns : Campaigns
     watch : Watch
         Waits for positions.
     changes : Changes
@@ -52,6 +54,7 @@ class Parts:
     partitions: Partitions
     boards: Boards
     pairs: PairCounts
+    campaigns: Campaigns
     watch: Watch
     changes: Changes
     writer: Writer
@@ -79,13 +82,15 @@ def make_parts(settings: Settings) -> Parts:
     pools = read_pools(settings.pools)
     store = Store(settings.redis.get_secret_value())
     partitions = Partitions(store, settings.installation, settings.topic, settings.partitioner)
+    counts = PairCounts(partitions)
     return Parts(
         settings=settings,
         pools=pools,
         store=store,
         partitions=partitions,
         boards=Boards(partitions),
-        pairs=PairCounts(partitions),
+        pairs=counts,
+        campaigns=Campaigns(store, partitions, settings.installation, settings.topic),
         watch=Watch(partitions),
         changes=Changes(partitions),
         writer=Writer(settings.kafka, settings.topic, settings.partitioner),
@@ -93,6 +98,7 @@ def make_parts(settings: Settings) -> Parts:
             partitions,
             Leases(store, partitions, settings.installation, settings.topic),
             Keeper(settings.kafka, settings.topic, settings.partitioner),
+            counts,
         ),
     )
 

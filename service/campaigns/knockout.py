@@ -22,8 +22,8 @@ Pair = tuple[int, int]
 class Knockout(Policy, frozen=True, kw_only=True):
     """A campaign for the best: who is ahead after a fixed number of matches goes on, with a bye where one is left over.
 
-    Like `Settle` it is a policy over a `Field` of its own, but its wins may be those of its own matchups alone. For two
-    sides.
+    Like `Settle` it is a policy over a `Field` of its own, and any results among its players may count, however many,
+    whenever one looks. For two sides.
 
     Parameters
     ----------
@@ -37,8 +37,17 @@ class Knockout(Policy, frozen=True, kw_only=True):
     budget : int
         Matches, at most.
 
+    Notes
+    -----
+    Whoever is at least ``1/2 + gap`` against another is not behind after K matches or at any time later, but with a
+    chance of ``exp(-2 K gap^2)``: Hoeffding's bound, which by Ville's inequality holds for all later times at once. So
+    it does no harm that results come late, that others play these two as well, or that one looks again and again.
+    Whom the best meets may then hang on its own results, so that all ``n - 1`` others are accounted for, not one a
+    round.
+
     References
     ----------
+    W. Hoeffding, Probability inequalities for sums of bounded random variables, J. Amer. Statist. Assoc. 58, 1963.
     Y. Chen et al., A Simple and Provable Scaling Law for the Test-Time Compute of Large Language Models,
     arXiv 2411.19477, 2024.
     """
@@ -58,19 +67,15 @@ class Knockout(Policy, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         check_players(self.players)
 
-    def rounds(self) -> int:
-        """Rounds until one is left."""
-        return (len(self.players) - 1).bit_length()
-
     def repeats(self) -> int:
-        """Matches of each pair: the best fails in one of its rounds with a chance of at most delta.
+        """Matches of each pair: the best is ever behind one of the others with a chance of at most delta.
 
         Examples
         --------
         >>> Knockout(players=tuple("abcdefgh"), delta=0.05, gap=0.1).repeats()
-        205
+        248
         """
-        return math.ceil(math.log(self.rounds() / self.delta) / (2.0 * self.gap**2))
+        return math.ceil(math.log((len(self.players) - 1) / self.delta) / (2.0 * self.gap**2))
 
     def law(self, field: Field, rng: np.random.Generator) -> Law:
         """One of the pairs of this round with the most matches left, alike; those under way are not left.
@@ -96,7 +101,7 @@ class Knockout(Policy, frozen=True, kw_only=True):
         pairs, going_on, beaten = self._bracket(field.wins)
         if pairs and matches < self.budget:
             return None
-        needed = math.log(self.rounds() / self.delta)
+        needed = math.log(math.comb(len(self.players), 2) / self.delta)
         return Certificate(
             goal="best",
             rule=self.rule,

@@ -2,8 +2,8 @@
 
 All keys of a partition share one hash tag, ``{installation/topic/partition}``, so they lie in one slot and
 one script may touch them together. All but ``live`` and ``skipped``, which operators alone write, ``group`` and those
-of matchups carry a generation, so that a partition can be built again beside the one that is read, and switched in by
-one write.
+of matchups and campaigns carry a generation, so that a partition can be built again beside the one that is read, and
+switched in by one write.
 
 ===================  ======  =========================================================================
 key after the tag    type    holds
@@ -14,6 +14,9 @@ group                string  the consumer group that brings the topic in; of par
 leases/pool          hash    id of a matchup -> its open lease: `service.store.leases.Lease`
 exposure/pool        hash    player -> how often suggested, counted from where the least shown stood when it came
 taken                hash    pool -> how many leases were ever taken
+campaigns/pool       hash    id -> what a campaign is and how it ended: `service.store.campaigns.Begun`
+counted/pool         hash    id of a campaign -> counts of its pairs when it began, until it has ended
+certificates/pool    hash    id of a campaign -> how it ended: `service.campaigns.certificate.Certificate`
 G/state              hash    position, layout, torn, partitions, the anchor, counts of records
 G/fingerprints       hash    ``pool/system`` -> what decides its numbers, as JSON
 G/pools              zset    names of the pools, all of score 0, for paging in order
@@ -34,8 +37,8 @@ G/fits/pool          hash    offset, players, noise and sites of the joint poste
 All of ``G/`` but the fits is written by ``apply_batch.lua`` alone and is a function of the partition's records. A fit
 is one up to a tolerance, written by ``refit``; it may be deleted at any time, and comes again. ``group`` is not:
 ingest notes it. Nor are the three of matchups: the API writes them (``take_leases.lua``), ``apply_batch.lua`` closes
-the leases whose results it brings in, and losing them costs repeated matchups. ``verify`` and ``rebuild`` leave all
-four alone.
+the leases whose results it brings in, and losing them costs repeated matchups. Nor are the three of campaigns, which
+the API writes; losing them loses when each began. ``verify`` and ``rebuild`` leave all seven alone.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-LAYOUT: Final = "4"
+LAYOUT: Final = "5"
 """Version of all that is written above and of the row formats."""
 
 FIRST_GENERATION: Final = "1"
@@ -95,6 +98,18 @@ class Keys:
     def exposure(self, pool: str) -> str:
         """How often each player of a pool was suggested."""
         return f"{{{self.installation}/{self.topic}/{self.partition}}}/exposure/{pool}"
+
+    def campaigns(self, pool: str) -> str:
+        """Campaigns of a pool."""
+        return f"{self._tag}/campaigns/{pool}"
+
+    def counted(self, pool: str) -> str:
+        """What was counted of the pairs of each campaign that is open when it began."""
+        return f"{self._tag}/counted/{pool}"
+
+    def certificates(self, pool: str) -> str:
+        """How campaigns of a pool ended."""
+        return f"{self._tag}/certificates/{pool}"
 
     def _key(self, rest: str) -> str:
         return f"{self._tag}/{self.generation}/{rest}"

@@ -54,6 +54,8 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
         Chance that two sides tie.
     request_id : str or None
         Under which it was asked for.
+    campaign : str or None
+        The campaign that it belongs to; its players are not among the parameters.
     """
 
     sides: tuple[tuple[str, ...], ...]
@@ -70,6 +72,7 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
     win: tuple[float, ...]
     tie: float | None
     request_id: str | None = None
+    campaign: str | None = None
 
 
 class Mark(NamedTuple):

@@ -46,6 +46,8 @@ class Pairs:
         Pairs, by players' numbers, that changed since those that were held.
     left_out : int
         Matches of which not every pair was counted.
+    heavy : int
+        Matches of which a pair counted more than 1.
     revision : int
         Position after the last record that changed the pool.
     position : Position
@@ -57,6 +59,7 @@ class Pairs:
     ties: Floats
     changed: Integers
     left_out: int
+    heavy: int
     revision: int
     position: Position
 
@@ -195,13 +198,15 @@ class _Reading:
         """Put all together, at the position of the last piece."""
         totals, _, counted = answer.values[:3]
         low, high = players_of(np.concatenate(self._pairs))
+        pair_totals = PairTotals.unpack(counted)
         wins, ties = self._matrices(len(self.names), low, high)
         return Pairs(
             names=list(self.names),
             wins=wins,
             ties=ties,
             changed=np.unique(np.stack((low, high), axis=1), axis=0),
-            left_out=PairTotals.unpack(counted).left_out,
+            left_out=pair_totals.left_out,
+            heavy=pair_totals.heavy,
             revision=Totals.unpack(totals).revision,
             position=answer.position,
         )

@@ -21,7 +21,7 @@ SEEN: Final = np.dtype([("offset", "<i8"), ("high", "<u8"), ("low", "<u8"), ("co
 Seen = npt.NDArray[np.void]
 
 _totals = struct.Struct("<qqq")
-_pair_totals = struct.Struct("<qq")
+_pair_totals = struct.Struct("<qqq")
 _pair = struct.Struct("<3d")
 
 
@@ -62,13 +62,16 @@ class PairTotals(NamedTuple):
     left_out : int
         Matches of which not every pair was counted: with a side of several players, of too many sides, or with a
         player who came when all numbers were given away.
+    heavy : int
+        Matches of which a pair counted more than 1.
     """
 
     players: int = 0
     left_out: int = 0
+    heavy: int = 0
 
     def pack(self) -> bytes:
-        """Write as 16 bytes."""
+        """Write as 24 bytes."""
         return _pair_totals.pack(*self)
 
     @classmethod

@@ -15,7 +15,8 @@ import numpy as np
 
 from service.rate import MATCHES
 from service.ratings.link import Link
-from service.suggest.ask import Ask, Chosen, order_propensity
+from service.suggest.ask import Ask, Chosen, order_propensity, parameters_of
+from service.suggest.campaign import Progress
 from service.suggest.known import Known
 from service.suggest.seat import waited_s
 
@@ -99,6 +100,21 @@ class Drawn(msgspec.Struct, frozen=True):
     until: int
 
 
+class Pursued(msgspec.Struct, frozen=True):
+    """The campaign that an account is for; its candidates are the campaign's players, in its order.
+
+    Attributes
+    ----------
+    id : str
+    begun, position : str
+        Its policy saw the wins that were counted between these two positions of the pool.
+    """
+
+    id: str
+    begun: str
+    position: str
+
+
 class Queue(msgspec.Struct, frozen=True):
     """Parties that waited, of an account whose policy is ``queue``.
 
@@ -147,6 +163,8 @@ class Account(msgspec.Struct, frozen=True):
         One after the other; each later one was drawn with those before it under way, but for those of a queue.
     queue : Queue or None
         Where parties waited, they were matched all at once, by ``parameters`` and no chance.
+    campaign : Pursued or None
+        Where it was for a campaign, that is the policy; its players are not among the parameters.
     """
 
     type: Literal["matchups"]
@@ -165,6 +183,7 @@ class Account(msgspec.Struct, frozen=True):
     order_propensity: float
     matchups: Sequence[Drawn]
     queue: Queue | None = None
+    campaign: Pursued | None = None
 
 
 def base_of(known: Known) -> Base:
@@ -194,8 +213,9 @@ def base_of(known: Known) -> Base:
     )
 
 
-def account_of(known: Known, ask: Ask, chosen: Chosen, now: int) -> Account:
+def account_of(known: Known, ask: Ask, chosen: Chosen, now: int, progress: Progress | None = None) -> Account:
     """Write down what a request was given at a moment, as the next account of its base."""
+    running = ask.running
     account = Account(
         type="matchups",
         base=known.base,
@@ -204,9 +224,9 @@ def account_of(known: Known, ask: Ask, chosen: Chosen, now: int) -> Account:
         opened={id_: known.rows_of(lease) for id_, lease in known.opened.items()},
         closed=known.closed,
         policy=ask.policy.name,
-        parameters=msgspec.to_builtins(ask.policy),
+        parameters=parameters_of(ask),
         floor=ask.floor,
-        exposure=known.pool.matchups.exposure,
+        exposure=None if running else known.pool.matchups.exposure,
         seed=ask.seed,
         side_count=ask.side_count,
         candidates=None if not ask.names else chosen.candidates.tolist(),
@@ -224,6 +244,7 @@ def account_of(known: Known, ask: Ask, chosen: Chosen, now: int) -> Account:
             for (id_, lease), rows in zip(chosen.leases.items(), chosen.rows, strict=True)
         ],
         queue=_queue_of(known, ask, now) if ask.parties else None,
+        campaign=Pursued(running.id, str(running.position), str(progress.position)) if running and progress else None,
     )
     known.number += 1
     known.opened, known.closed = {}, []

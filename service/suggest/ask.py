@@ -16,6 +16,7 @@ from service.match import Match, Side
 from service.matchups import Goal, Policy, policies
 from service.matchups.draw import draw
 from service.matchups.exposure import shown_in_turn
+from service.matchups.field import Field
 from service.matchups.goals import policy_for
 from service.matchups.posterior import MOST_PLAYERS
 from service.matchups.queue import Pace
@@ -24,6 +25,7 @@ from service.predict import forecast
 from service.problems import FieldError, Problem, wrong_field
 from service.rate import Table
 from service.store.leases import MOST_WHOLE, Lease, new_id
+from service.suggest.campaign import Progress, Running, field_of, rows_of
 from service.suggest.known import Known, keeps_pairs
 
 MOST_COUNT: Final = 100
@@ -77,6 +79,8 @@ class Ask:
         Who waits, where they are to be matched all at once; else empty.
     met : sequence of (str, str)
         Of those who wait: who met lately.
+    running : Running or None
+        The campaign that they are for; it is the policy, and its players are the candidates.
     """
 
     policy: Policy | Pace
@@ -92,6 +96,12 @@ class Ask:
     side_size: int = 1
     parties: Sequence[Party] = ()
     met: Sequence[tuple[str, str]] = ()
+    running: Running | None = None
+
+    @property
+    def campaign(self) -> str | None:
+        """Id of the campaign that they are for."""
+        return None if self.running is None else self.running.id
 
     @property
     def names(self) -> list[str]:
@@ -119,7 +129,7 @@ class Chosen:
     rows: Sequence[Sequence[int]]
 
 
-def fulfil(known: Known, ask: Ask, now: int) -> Chosen:
+def fulfil(known: Known, ask: Ask, now: int, progress: Progress | None = None) -> Chosen:
     """Draw what a request asks for; what is known counts it as under way.
 
     Parameters
@@ -129,6 +139,8 @@ def fulfil(known: Known, ask: Ask, now: int) -> Chosen:
     ask : Ask
     now : int
         Epoch milliseconds.
+    progress : Progress, optional
+        Of the campaign that it is for, which gets no more matchups than are left.
 
     Raises
     ------
@@ -137,14 +149,13 @@ def fulfil(known: Known, ask: Ask, now: int) -> Chosen:
     """
     assert isinstance(ask.policy, Policy), "parties are seated"
     candidates = _candidates(known, ask)
-    _check_needs(known, ask.policy)
+    if progress is None:
+        _check_needs(known, ask.policy)
     rng = np.random.default_rng(ask.seed)
     leases: dict[str, Lease] = {}
     rows: list[list[int]] = []
-    for _ in range(ask.count):
-        eligible = _eligible(known.shown, candidates, known.pool, ask.side_count)
-        everybody = len(eligible) == len(known.field)
-        field = known.field if everybody else known.field.among(eligible)
+    for _ in range(ask.count if progress is None else min(ask.count, progress.left)):
+        eligible, field = _seen(known, ask, candidates, progress)
         drawn = draw(ask.policy, field, ask.side_count, ask.floor, rng)
         taken = eligible[list(drawn.players)]
         order = taken[rng.permutation(ask.side_count)]
@@ -154,7 +165,7 @@ def fulfil(known: Known, ask: Ask, now: int) -> Chosen:
             until=now + ask.lease_ms,
             position=str(known.position),
             policy=ask.policy.name,
-            parameters=msgspec.to_builtins(ask.policy),
+            parameters=parameters_of(ask),
             floor=ask.floor,
             seed=ask.seed,
             propensity=drawn.propensity,
@@ -164,6 +175,7 @@ def fulfil(known: Known, ask: Ask, now: int) -> Chosen:
             win=win,
             tie=tie,
             request_id=ask.request_id,
+            campaign=ask.campaign,
         )
         id_ = new_id(known.position)
         known.add(id_, lease, taken)
@@ -172,12 +184,31 @@ def fulfil(known: Known, ask: Ask, now: int) -> Chosen:
     return Chosen(candidates, leases, rows)
 
 
+def parameters_of(ask: Ask) -> Mapping[str, Any]:
+    """Parameters of a request's policy; a campaign's without its players, of whom there may be 200."""
+    return {
+        name: value for name, value in msgspec.to_builtins(ask.policy).items() if not ask.running or name != "players"
+    }
+
+
 def order_propensity(side_count: int) -> float:
     """Chance of the order in which sides are shown: each is as likely as any other."""
     return 1.0 / math.factorial(side_count)
 
 
+def _seen(
+    known: Known, ask: Ask, candidates: npt.NDArray[np.int32], progress: Progress | None
+) -> tuple[npt.NDArray[np.int32], Field]:
+    """Who may be drawn now, and as what."""
+    if ask.running is not None and progress is not None:
+        return candidates, field_of(known, ask.running, progress.wins)
+    eligible = _eligible(known.shown, candidates, known.pool, ask.side_count)
+    return eligible, known.field if len(eligible) == len(known.field) else known.field.among(eligible)
+
+
 def _candidates(known: Known, ask: Ask) -> npt.NDArray[np.int32]:
+    if ask.running is not None:
+        return rows_of(known, ask.running)
     if ask.candidates is None and not known.whole:
         raise wrong_field(
             "invalid_parameter",

@@ -15,9 +15,11 @@ from service.pools import Pool
 from service.problems import Problem
 from service.store.connection import StoreUnavailable
 from service.store.leases import MOST_OPEN, MOST_WHOLE, Lease, Leases, TooManyOpen
+from service.store.pairs import PairCounts, Pairs
 from service.store.partitions import Partitions, Position, Unreadable, unknown_pool
 from service.suggest.account import Account, Base, account_of, base_of
 from service.suggest.ask import MOST_COUNT, Ask, fulfil
+from service.suggest.campaign import Progress, progress_of
 from service.suggest.joint import Joint
 from service.suggest.keeper import Keeper
 from service.suggest.known import Known, keeps_pairs
@@ -45,10 +47,13 @@ class Given(NamedTuple):
         By the matchups' ids, in the order drawn; empty where of those who wait nobody can be matched yet.
     position : str
         Of the ratings that were looked at.
+    progress : Progress or None
+        Of the campaign that it is for, before these.
     """
 
     leases: Mapping[str, Lease]
     position: str
+    progress: Progress | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -88,16 +93,23 @@ class Suggestions:
     partitions : Partitions
     leases : Leases
     keeper : Keeper
+    pairs : PairCounts
     clock : callable
         Seconds since 1970.
     """
 
     def __init__(
-        self, partitions: Partitions, leases: Leases, keeper: Keeper, clock: Callable[[], float] = time.time
+        self,
+        partitions: Partitions,
+        leases: Leases,
+        keeper: Keeper,
+        pairs: PairCounts,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._partitions = partitions
         self._leases = leases
         self._keeper = keeper
+        self._pairs = pairs
         self._clock = clock
         self._desks: OrderedDict[str, _Desk] = OrderedDict()
         self._answering: set[asyncio.Task[bool]] = set()
@@ -194,6 +206,7 @@ class Suggestions:
         for _ in range(MOST_TRIES):
             now = self._now()
             await known.refresh(now, [name for one in together for name in one.ask.names])
+            campaigns = await self._look(known, together)
             draft = known.draft()
             base = None if known.accounted else base_of(known)
             accounts: list[Account] = []
@@ -203,17 +216,19 @@ class Suggestions:
             for one in together:
                 if one.answer.done():
                     continue
-                if asked := known.asked(one.ask.request_id):
-                    given[one] = Given(asked, position)
-                    continue
+                ask = one.ask
                 try:
-                    chosen = (seat if one.ask.parties else fulfil)(known, one.ask, now)
+                    progress = progress_of(known, ask.running, campaigns) if ask.running and campaigns else None
+                    if asked := known.asked(ask.request_id, ask.campaign):
+                        given[one] = Given(asked, position, progress)
+                        continue
+                    chosen = seat(known, ask, now) if ask.parties else fulfil(known, ask, now, progress)
                 except Problem as problem:
                     one.answer.set_exception(problem)
                     continue
                 if chosen.leases:
-                    accounts.append(account_of(known, one.ask, chosen, now))
-                given[one] = Given(chosen.leases, position)
+                    accounts.append(account_of(known, ask, chosen, now, progress))
+                given[one] = Given(chosen.leases, position, progress)
                 leases |= chosen.leases
             if leases:
                 known.accounted = True
@@ -229,6 +244,15 @@ class Suggestions:
             self._settle(desk, given, leases, accounts if base is None else [base, *accounts])
             return
         raise Problem("too_busy", f"others took matchups of the pool in between, {MOST_TRIES} times in a row")
+
+    async def _look(self, known: Known, together: Sequence[_Waiting]) -> Pairs | None:
+        """Read what is counted, where it is for a campaign; nobody else is refused where that cannot be."""
+        pursued = [one for one in together if one.ask.running]
+        try:
+            return await self._pairs.read(known.pool) if pursued else None
+        except Problem as problem:
+            _refuse(pursued, problem)
+            return None
 
     def _settle(
         self,

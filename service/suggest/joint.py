@@ -147,7 +147,7 @@ class Joint:
                 raise
             # Only newcomers may be named, of whom all is known that there is.
             nobody = np.zeros((0, 0))
-            return Pairs([], nobody, nobody, np.zeros((0, 2), np.int64), 0, 0, position)
+            return Pairs([], nobody, nobody, np.zeros((0, 2), np.int64), 0, 0, 0, position)
 
     def _make(self, names: Sequence[str], under_way: Mapping[str, Sequence[int]], fit: FitRead, pairs: Pairs) -> View:
         self._follow(fit, pairs)

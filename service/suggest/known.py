@@ -225,11 +225,15 @@ class Known:
         """Rows of those of a lease's players who are known."""
         return [self.row_of[name] for side in lease.sides for name in side if name in self.row_of]
 
-    def asked(self, request_id: str | None) -> dict[str, Lease]:
-        """Open leases that were taken under a request id."""
+    def asked(self, request_id: str | None, campaign: str | None) -> dict[str, Lease]:
+        """Open leases that were taken under a request id, for a campaign or for none."""
         if request_id is None:
             return {}
-        return {id_: lease for id_, lease in self.leases.items() if lease.request_id == request_id}
+        return {
+            id_: lease
+            for id_, lease in self.leases.items()
+            if (lease.request_id, lease.campaign) == (request_id, campaign)
+        }
 
     def add(self, id_: str, lease: Lease, rows: npt.NDArray[np.int32]) -> None:
         """Count a matchup that was drawn as under way."""

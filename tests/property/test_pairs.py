@@ -72,7 +72,7 @@ class Counted:
 
     def check(self, found: Pairs) -> None:
         assert found.names == list(self.pairs.numbers)
-        assert found.left_out == self.pairs.left_out
+        assert (found.left_out, found.heavy) == (self.pairs.left_out, self.pairs.heavy)
         size = len(found.names)
         wins, ties = np.zeros((2, size, size))
         for (one, other), (first, second, both, _) in self.pairs.counts.items():

@@ -227,7 +227,7 @@ def test_a_knockout_fails_no_more_often_than_its_bound(count: int) -> None:
 
 def test_a_knockout_hands_out_no_more_than_its_repeats() -> None:
     campaign = create("knockout", {"players": NAMES[:5], "delta": 0.3, "gap": 0.3})
-    repeats = math.ceil(math.log(3 / 0.3) / (2 * 0.3**2))
+    repeats = math.ceil(math.log(4 / 0.3) / (2 * 0.3**2))
     field, rng = level_with_wins(5), np.random.default_rng(2)
     met = np.zeros((5, 5))
     for _ in range(2 * repeats):
