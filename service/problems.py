@@ -91,6 +91,9 @@ PROBLEMS: dict[str, ProblemType] = {
         ProblemType(
             "too_few_candidates", 422, "Fewer players to choose from than sides", "Name more, or ask for fewer sides."
         ),
+        ProblemType(
+            "too_many_campaigns", 422, "The pool has as many campaigns as it may", "Delete one that has ended."
+        ),
         ProblemType("id_reused", 422, "An id was used for another match", "Give each match an id of its own."),
         ProblemType("wrong_key", 422, "The record's key is not its pool", "Use the pool's name as the record's key."),
         ProblemType(

@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from service.api import (
+    campaigns,
     catalog,
     changes,
     dead_letters,
@@ -51,6 +52,7 @@ RESOURCES: Final = (
     predictions,
     performance,
     matchups,
+    campaigns,
     changes,
     matches,
     catalog,

@@ -97,10 +97,10 @@ def ask_of(pool: Pool, wanted: Wanted) -> Ask:
         ``invalid_parameter``, ``shape_not_taken``, ``pairs_not_kept``, ``unknown_name``.
     """
     candidates = names_of(wanted.candidates or ())
-    _check_names(candidates, partial(place_of, wanted.candidates or ()))
-    _check_names(wanted.exclude, "exclude[{}]".format)
+    check_names(candidates, partial(place_of, wanted.candidates or ()))
+    check_names(wanted.exclude, "exclude[{}]".format)
     if wanted.request_id is not None:
-        _check_names([wanted.request_id], lambda _: "request_id")
+        check_names([wanted.request_id], "request_id".format)
     for field, size in (("side_count", 1), ("side_size", wanted.side_size)):
         sides = tuple(
             Side(tuple(f"{side}.{player}" for player in range(size)), rank=side)
@@ -153,7 +153,7 @@ def _policy_of(pool: Pool, wanted: Wanted, queue: bool) -> Policy | Pace:
         raise wrong_field(problem.type.slug, f"parameters.{wrong.field}", wrong.problem, wrong.remedy) from None
 
 
-def _check_names(names: Sequence[str], place: Callable[[int], str]) -> None:
+def check_names(names: Sequence[str], place: Callable[[int], str]) -> None:
     """Refuse a name that cannot be one, or stands twice; only then its place is written."""
     seen: set[str] = set()
     for number, name in enumerate(names):

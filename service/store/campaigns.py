@@ -11,7 +11,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -74,7 +74,7 @@ class Begun(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     id: str
-    method: str
+    method: Literal["settle", "knockout"]
     parameters: Mapping[str, Any]
     side_count: int
     position: Position

@@ -19,7 +19,6 @@ from service.columns import Floats
 from service.matchups.field import Field
 from service.pairs import share_of
 from service.problems import Problem
-from service.store.campaigns import Begun
 from service.store.pairs import Pairs
 from service.store.partitions import Position
 from service.suggest.known import Known
@@ -51,11 +50,6 @@ class Running:
     position: Position
     heavy: int
     wins: Floats
-
-    @classmethod
-    def of(cls, begun: Begun, wins: Floats) -> Running:
-        """Make it from what is stored of it."""
-        return cls(begun.id, begun.campaign(), begun.side_count, begun.position, begun.heavy, wins)
 
 
 @dataclass(frozen=True, slots=True)
