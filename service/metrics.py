@@ -60,6 +60,15 @@ FIT_SECONDS: Final = Histogram(
 FIT_BEHIND: Final = Gauge(
     "standings_fit_behind_seconds", "How long the pool that waits longest has had results that are not in its fit."
 )
+EXPOSURE_RATIO: Final = Gauge(
+    "standings_exposure_ratio",
+    "How many times as often as the least suggested player the most suggested one was, in the worst of the pools that"
+    " bound it and that this process suggests for; 0 where there is none.",
+)
+POSITION_IMBALANCE: Final = Gauge(
+    "standings_position_imbalance",
+    "From 0, where each player was shown as often first as last, to 1, in the worst of the same pools.",
+)
 REQUEST_SECONDS: Final = Histogram(
     "standings_request_seconds",
     "Time of an API request by route and status.",

@@ -67,7 +67,7 @@ class Shop:
         return (await self.suggestions.suggest(self.pool, self.ask(policy, **more))).leases
 
     async def open(self) -> Mapping[str, Lease]:
-        return (await self.suggestions.open(self.pool))[1]
+        return (await self.suggestions.open(self.pool)).leases
 
     def stored(self) -> set[str]:
         """Ids of the leases in the store, ended ones that are not purged among them."""

@@ -13,7 +13,7 @@ from service.api.cursors import decode_lease, encode_lease
 from service.api.inputs import Cursor, Limit, NamedPool, resource
 from service.api.live import LIVE_HEADERS, ReadAfter
 from service.api.shared import Shared
-from service.api.suggested import ANSWER, OPEN, MatchupsAnswer, OpenMatchups, answer_of, under_way
+from service.api.suggested import ANSWER, OPEN, MatchupsAnswer, OpenMatchups, answer_of, exposure_of, under_way
 from service.api.wanted import Wanted, ask_of
 
 MOST_BODY: Final = 4 << 20
@@ -48,19 +48,20 @@ async def suggest(
 async def open_matchups(
     pool: NamedPool, shared: Shared, live: ReadAfter, cursor: Cursor = None, limit: Limit = 50
 ) -> Response:
-    """List the open leases of a pool, the first to end first."""
+    """List the open leases of a pool, the first to end first, and say how evenly its players were suggested so far."""
     after = (0, "") if cursor is None else decode_lease(cursor)
-    position, leases = await shared.suggestions.open(pool)
-    found = sorted((lease.until, id_) for id_, lease in leases.items() if (lease.until, id_) > after)
+    known = await shared.suggestions.open(pool)
+    found = sorted((lease.until, id_) for id_, lease in known.leases.items() if (lease.until, id_) > after)
     page = found[:limit]
     answer = OpenMatchups(
         pool=pool.name,
-        matchups=[under_way(id_, leases[id_]) for _, id_ in page],
+        matchups=[under_way(id_, known.leases[id_]) for _, id_ in page],
         next=encode_lease(*page[-1]) if len(found) > limit else None,
-        position=str(position),
+        exposure=exposure_of(known),
+        position=str(known.position),
         as_of=live.as_of,
     )
-    return live.answer(answer, position, None)
+    return live.answer(answer, known.position, None)
 
 
 @router.delete(

@@ -16,6 +16,7 @@ from service.pools import Pool
 from service.store.leases import Lease
 from service.suggest.ask import Ask, order_propensity
 from service.suggest.desk import Given
+from service.suggest.known import Known
 
 
 class MatchupSide(TypedDict):
@@ -87,12 +88,28 @@ class OpenMatchup(Matchup):
     request_id: str | None
 
 
+class ExposureAnswer(TypedDict):
+    """How evenly players were suggested."""
+
+    least: Annotated[int, Field(description="how often the player was who was least")]
+    most: Annotated[int, Field(description="and who was most; who joins later begins at the least")]
+    ratio: Annotated[FiniteFloat, Field(description="the most by the least, both at least 1")]
+    imbalance: Annotated[
+        FiniteFloat,
+        Field(description="from 0, where each player was shown as often first as last, to 1"),
+    ]
+
+
 class OpenMatchups(TypedDict):
     """Matchups under way; the first to end stands first."""
 
     pool: str
     matchups: list[OpenMatchup]
     next: Next
+    exposure: Annotated[
+        ExposureAnswer | None,
+        Field(description="null where the pool does not bound it, or is too large to be read whole"),
+    ]
     position: PositionText
     as_of: AsOf
 
@@ -124,6 +141,7 @@ OPEN: Final = {
     "pool": "arena",
     "matchups": [{**_MATCHUP, "position": _POSITION, "policy": _POLICY, "seed": _SEED, "request_id": "tab-7f3"}],
     "next": None,
+    "exposure": {"least": 40, "most": 66, "ratio": 1.65, "imbalance": 0.09},
     "position": "1-3-184470",
     "as_of": "2026-11-21T10:00:09Z",
 }
@@ -155,6 +173,14 @@ def under_way(id_: str, lease: Lease) -> OpenMatchup:
         seed=lease.seed,
         request_id=lease.request_id,
     )
+
+
+def exposure_of(known: Known) -> ExposureAnswer | None:
+    """Say how evenly players were suggested."""
+    balance = known.balance
+    if balance is None:
+        return None
+    return ExposureAnswer(least=balance.least, most=balance.most, ratio=balance.ratio, imbalance=balance.imbalance)
 
 
 def _matchup(id_: str, lease: Lease) -> Matchup:

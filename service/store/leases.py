@@ -75,6 +75,31 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
     campaign: str | None = None
 
 
+class Exposure(NamedTuple):
+    """How often a player was suggested, and where.
+
+    Attributes
+    ----------
+    shown : int
+        Counted from where the least shown stood when the player came.
+    lean : float
+        See `service.matchups.exposure`; 0 where first and last places balance.
+    """
+
+    shown: int
+    lean: float = 0.0
+
+    def pack(self) -> str:
+        """Write as text."""
+        return f"{self.shown} {self.lean!r}"
+
+    @classmethod
+    def unpack(cls, value: bytes) -> Exposure:
+        """Read what `pack` wrote, or a count alone, as it was written before."""
+        shown, _, lean = value.partition(b" ")
+        return cls(int(shown), float(lean or 0.0))
+
+
 class Mark(NamedTuple):
     """Which leases there are: equal marks of a pool mean the same leases.
 
@@ -127,7 +152,7 @@ class MatchupRead(NamedTuple):
     ids : list of str or None
         Of open leases; None where those held are all.
     exposure : list or None
-        As ``rows``, how often each was suggested; None where those held are good, or it was not asked for.
+        As ``rows``, packed `Exposure`; None where those held are good, or it was not asked for.
     """
 
     position: Position
@@ -221,7 +246,7 @@ class Leases:
         mark: Mark,
         leases: Mapping[str, Lease],
         expired: Sequence[str],
-        exposure: Mapping[str, int],
+        exposure: Mapping[str, Exposure],
     ) -> Mark | None:
         """Take leases, all or none.
 
@@ -254,8 +279,8 @@ class Leases:
         for id_, lease in leases.items():
             words += (id_, pack_lease(lease))
         words.append(len(exposure))
-        for player, count in exposure.items():
-            words += (player, count)
+        for player, counted in exposure.items():
+            words += (player, counted.pack())
         keys = self._keys(partition)
         answer = await self._store.run("take_leases", (keys.leases(pool), keys.exposure(pool), keys.taken), words)
         match answer[0]:

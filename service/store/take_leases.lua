@@ -4,7 +4,7 @@
 -- ARGV  1 pool   2 leases taken and 3 leases open as the caller knows them   4 most open leases
 --       5 number of expired leases, then their ids
 --       then number of new leases, then that many pairs: id, lease
---       then number of players, then that many pairs: player, how often suggested now
+--       then number of players, then that many pairs: player, how often and where shown by now
 --
 -- Answers {'taken', leases taken, leases open}, or without any write
 --         {'moved'}                 others took or gave back leases in between

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from service.log import LogUnavailable
+from service.matchups.exposure import Balance
+from service.metrics import EXPOSURE_RATIO, POSITION_IMBALANCE
 from service.pools import Pool
 from service.problems import Problem
 from service.store.connection import StoreUnavailable
 from service.store.leases import MOST_OPEN, MOST_WHOLE, Lease, Leases, TooManyOpen
 from service.store.pairs import PairCounts, Pairs
-from service.store.partitions import Partitions, Position, Unreadable, unknown_pool
+from service.store.partitions import Partitions, Unreadable, unknown_pool
 from service.suggest.account import Account, Base, account_of, base_of
 from service.suggest.ask import MOST_COUNT, Ask, fulfil
 from service.suggest.campaign import Progress, progress_of
@@ -71,6 +73,8 @@ class _Desk:
     clerk: asyncio.Task[None] | None = None
     unaccounted: dict[str, asyncio.Task[bool]] = field(default_factory=dict)
     """Leases whose account is on its way."""
+    balance: Balance | None = None
+    """As it was when leases were taken last."""
 
     def next(self) -> list[_Waiting]:
         """Requests that are served together: as much as the largest single one may ask for."""
@@ -135,8 +139,8 @@ class Suggestions:
         except TimeoutError:
             raise Problem("too_busy", f"no matchups could be taken within {ANSWER_S:g} s") from None
 
-    async def open(self, pool: Pool) -> tuple[Position, dict[str, Lease]]:
-        """Read the open leases of a pool, by their ids, and what they are told beside.
+    async def open(self, pool: Pool) -> Known:
+        """Read the open leases of a pool, and what is told beside them.
 
         Raises
         ------
@@ -148,7 +152,7 @@ class Suggestions:
         await known.refresh(self._now(), ())
         if known.whole and not known.names and not known.leases:
             raise unknown_pool(pool.name)
-        return known.position, known.leases
+        return known
 
     async def give_back(self, pool: Pool, id_: str) -> None:
         """Close a lease without a result; one that is closed stays so.
@@ -241,6 +245,7 @@ class Suggestions:
                     known.restore(draft, leases)
                     continue
                 known.took(mark, leases, expired)
+                self._measure(desk)
             self._settle(desk, given, leases, accounts if base is None else [base, *accounts])
             return
         raise Problem("too_busy", f"others took matchups of the pool in between, {MOST_TRIES} times in a row")
@@ -253,6 +258,13 @@ class Suggestions:
         except Problem as problem:
             _refuse(pursued, problem)
             return None
+
+    def _measure(self, desk: _Desk) -> None:
+        """Show the least balanced of all pools: there may be any number of them."""
+        desk.balance = desk.known.balance
+        balances = [one.balance for one in self._desks.values() if one.balance is not None]
+        EXPOSURE_RATIO.set(max((one.ratio for one in balances), default=0.0))
+        POSITION_IMBALANCE.set(max((one.imbalance for one in balances), default=0.0))
 
     def _settle(
         self,

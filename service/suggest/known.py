@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from service.candidates import field_of
-from service.columns import Integers
+from service.columns import Floats, Integers
+from service.matchups.exposure import Balance, balance_of, leans
 from service.matchups.field import Field, level
 from service.matchups.posterior import MOST_PLAYERS
 from service.pools import Pool
 from service.rate import Table
-from service.store.leases import MOST_PURGED, Held, Lease, Leases, Mark, MatchupRead
+from service.store.leases import MOST_PURGED, Exposure, Held, Lease, Leases, Mark, MatchupRead
 from service.store.partitions import Position
 from service.store.rows import unpack_learned, unpack_rows
 from service.suggest.joint import Joint, View
@@ -35,6 +36,7 @@ class Draft(NamedTuple):
 
     field: Field
     shown: Integers
+    lean: Floats
     accounted: bool
     number: int
     opened: dict[str, Lease]
@@ -73,6 +75,8 @@ class Known:
         Those that are open, by their ids.
     shown : int64[n]
         How often each was suggested; of no account where the pool does not count it.
+    lean : float64[n]
+        Towards which places: `service.matchups.exposure`.
     view : View or None
         What all results say of all of them at once; None where no pairs are kept, or of more than `MOST_PLAYERS`.
     expected : set of str
@@ -94,9 +98,10 @@ class Known:
         self._ends: list[tuple[int, str]] = []
         self._generation, self._totals = "", b""
         self.shown: Integers = np.empty(0, np.int64)
+        self.lean: Floats = np.empty(0)
         self.field = level(0)
-        self._counts: dict[str, int] = {}
-        self._uncounted: dict[str, int] = {}
+        self._counts: dict[str, Exposure] = {}
+        self._uncounted: dict[str, Exposure] = {}
         self.expected: set[str] = set()
         self.forget()
 
@@ -119,11 +124,13 @@ class Known:
 
     def draft(self) -> Draft:
         """Remember how all stands before anything is drawn."""
-        return Draft(self.field, self.shown.copy(), self.accounted, self.number, self.opened, self.closed)
+        return Draft(
+            self.field, self.shown.copy(), self.lean.copy(), self.accounted, self.number, self.opened, self.closed
+        )
 
     def restore(self, draft: Draft, drawn: Iterable[str]) -> None:
         """Go back to before matchups were drawn that were not taken."""
-        self.field, self.shown, self.accounted, self.number, self.opened, self.closed = draft
+        self.field, self.shown, self.lean, self.accounted, self.number, self.opened, self.closed = draft
         for id_ in drawn:
             del self.leases[id_]
             self.expected.discard(id_)
@@ -241,13 +248,24 @@ class Known:
         self.expected.add(id_)
         self.field = self.field.with_match(rows.tolist())
         self.shown[rows] += 1
+        for side, lean in zip(lease.sides, leans(len(lease.sides)).tolist(), strict=True):
+            self.lean[[self.row_of[name] for name in side]] += lean
 
-    def counts_of(self, leases: Mapping[str, Lease]) -> dict[str, int]:
-        """How often players were suggested, as it is to be stored with new leases."""
+    @property
+    def balance(self) -> Balance | None:
+        """How evenly those that the pool knows were suggested; None where it is not counted, or there is nobody."""
+        shown = self.shown[self.rated]
+        if self.pool.matchups.exposure is None or not len(shown):
+            return None
+        return balance_of(shown, self.lean[self.rated])
+
+    def counts_of(self, leases: Mapping[str, Lease]) -> dict[str, Exposure]:
+        """How often players were suggested, and where, as it is to be stored with new leases."""
         if self.pool.matchups.exposure is None:
             return {}
         names = {name for lease in leases.values() for side in lease.sides for name in side}
-        return self._uncounted | {name: int(self.shown[self.row_of[name]]) for name in names}
+        rows = [(name, self.row_of[name]) for name in names]
+        return self._uncounted | {name: Exposure(int(self.shown[row]), float(self.lean[row])) for name, row in rows}
 
     def took(self, mark: Mark, leases: Mapping[str, Lease], expired: Sequence[str]) -> None:
         """Note that leases were taken, and which were purged."""
@@ -310,15 +328,17 @@ class Known:
             flat = read.exposure
             pairs = zip(flat[::2], flat[1::2], strict=True) if read.whole else zip(self.names, flat, strict=True)
             self._counts = {
-                name if isinstance(name, str) else name.decode(): int(count)
+                name if isinstance(name, str) else name.decode(): Exposure.unpack(count)
                 for name, count in pairs
                 if name is not None and count is not None
             }
         counted = [self._counts.get(name) for name in self.names]
-        least = min((count for count in counted if count is not None), default=0)
+        least = Exposure(min((count.shown for count in counted if count is not None), default=0))
         self._uncounted = {
             name: least
             for name, count, rated in zip(self.names, counted, self.rated.tolist(), strict=True)
             if count is None and rated
         }
-        self.shown = np.array([least if count is None else count for count in counted], np.int64)
+        known = [least if count is None else count for count in counted]
+        self.shown = np.array([one.shown for one in known], np.int64)
+        self.lean = np.array([one.lean for one in known], np.float64)

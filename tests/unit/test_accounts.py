@@ -8,13 +8,15 @@ import jsonschema_rs
 import msgspec
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
 from service.api.asyncapi import asyncapi
 from service.matchups import create
 from service.matchups.draw import draw
-from service.matchups.exposure import shown_in_turn
+from service.matchups.exposure import balance_of, shown_in_turn
 from service.matchups.field import Field
 from service.pool_file import parse_pools
+from service.store.leases import Exposure
 from service.suggest.account import Account, Base
 from tests.league import duel
 from tests.suggesting import BetweenStore, Shop, players_of
@@ -133,22 +135,33 @@ def test_nobody_is_shown_much_more_often_than_somebody_else() -> None:
 
     async def run() -> None:
         await shop.begin(PLAYERS)
-        shown = dict.fromkeys(PLAYERS, 0)
+        shown, lean = dict.fromkeys(PLAYERS, 0), dict.fromkeys(PLAYERS, 0.0)
         for number in range(120):
             # Left to itself, the policy would show these two alone.
             candidates = PLAYERS[:2] if number % 3 == 0 and number > 60 else None
-            for name in players_of(await shop.suggest("uniform", candidates=candidates)):
+            first, second = players_of(await shop.suggest("uniform", candidates=candidates))
+            for name, towards in ((first, 1.0), (second, -1.0)):
                 shown[name] += 1
+                lean[name] += towards
             if candidates is None:
                 least = max(1, min(shown.values()))
                 assert all(count <= 2 * least for name, count in shown.items() if name not in PLAYERS[:2])
         key = KEYS.exposure("chess")
-        stored = {name: int(count) for name, count in shop.fields(key).items()}
-        assert stored == shown
+        stored = {name: Exposure.unpack(value.encode()) for name, value in shop.fields(key).items()}
+        assert stored == {name: Exposure(count, lean[name]) for name, count in shown.items()}
+        assert (await shop.suggestions.open(shop.pool)).balance == balance_of(
+            np.array(list(shown.values())), np.array(list(lean.values()))
+        )
         # Who comes now begins where the least shown stands, and is not shown until it has caught up with the rest.
         await shop.owner.play([duel("chess", "late", "p0")])
         await shop.suggest("uniform")
-        late = int(shop.fields(key)["late"])
+        late = Exposure.unpack(shop.fields(key)["late"].encode()).shown
         assert late - min(shown.values()) in (0, 1)
+        balance = (await shop.suggestions.open(shop.pool)).balance
+        assert balance is not None
+        assert REGISTRY.get_sample_value("standings_exposure_ratio") == balance.ratio
+        assert REGISTRY.get_sample_value("standings_position_imbalance") == balance.imbalance
+        # What was written before there were places is a count alone.
+        assert Exposure.unpack(b"7") == Exposure(7)
 
     asyncio.run(run())

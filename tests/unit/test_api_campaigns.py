@@ -32,7 +32,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({**BEST, "player": "ann"}, "player"),
     ({**BEST, "players": ["ann"]}, "players"),
     ({**BEST, "players": ["ann", "eve"]}, "players[1]"),
-    ({**BEST, "players": ["ann", "ann"]}, "players"),
+    ({**BEST, "players": ["ann", "ann"]}, "players[1]"),
     ({**BEST, "players": ["ann", "b\u0000b"]}, "players[1]"),
     ({**BEST, "players": [f"p{number}" for number in range(201)]}, "players"),
     ({**BEST, "delta": 0}, "delta"),
