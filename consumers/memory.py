@@ -17,7 +17,7 @@ from service.seed import Seed
 from service.store.apply import Section
 from service.store.connection import Argument
 from service.store.layout import Keys
-from service.store.rows import Totals, pack_learned, pack_rows, unpack_learned, unpack_rows
+from service.store.rows import PairTotals, Totals, pack_learned, pack_rows, unpack_learned, unpack_rows
 from service.store.streams import Move, Receipt
 
 POOL_ROWS: Final = 32
@@ -58,7 +58,8 @@ class PoolMemory:
         learned = sum(8 * (len(system.pool_columns) + SCORE_COLUMNS) for system in pool.systems)
         prints = sum(map(len, self.fingerprints.values()))
         keys, fields = 4 + 2 * len(pool.systems) + 4 * pool.pairs, 2 + 4 * len(pool.systems) + 4 * pool.pairs
-        self.pool_bytes = learned + keys * KEY_BYTES + fields * (len(pool.name) + 64) + prints
+        arena = len(PairTotals().pack()) * pool.pairs
+        self.pool_bytes = learned + arena + keys * KEY_BYTES + fields * (len(pool.name) + 64) + prints
         """The most that the pool itself adds: its keys, totals, what is learned, fingerprints."""
 
     @property
@@ -165,7 +166,7 @@ class PoolMemory:
             for system, table in zip(self.pool.systems, self.tables, strict=True):
                 seed(system, piece, rows, table)
             return
-        columns = lay_out(piece, rows)
+        columns = lay_out(piece, rows, self.pool.first_at_home)
         for system, table in zip(self.pool.systems, self.tables, strict=True):
             rate(system, columns, table)
         self._matches += len(piece)

@@ -8,6 +8,7 @@ from typing import Final
 from service.match import Match
 from service.pairs import MOST_PAIRED, number_of, pairs_in, share_of
 from service.seed import Seed
+from service.shown import add_places, is_shown
 from service.store.apply import Section
 from service.store.connection import Argument
 from service.store.layout import Keys
@@ -108,14 +109,18 @@ class PairMemory:
     def _lay_out(self) -> None:
         """Lay out the batch's meetings, number those who come to their first, see which pairs are not in memory."""
         assert self._totals is not None, "read before it is counted"
-        players, left_out, heavy = self._totals
+        players, left_out, heavy, before = self._totals
+        shown = list(before)
         self._meetings, self._numbered = [], []
         for record, position in zip(*self._batch, strict=True):
-            if isinstance(record, Match):
-                before = len(self._meetings)
-                left_out += not self._meet(record, position, players, self._meetings)
-                heavy += len(self._meetings) > before and self._meetings[before][2] > 1.0
-        self._totals = PairTotals(players + len(self._numbered), left_out, heavy)
+            if isinstance(record, Seed):
+                continue
+            first = len(self._meetings)
+            left_out += not self._meet(record, position, players, self._meetings)
+            heavy += len(self._meetings) > first and self._meetings[first][2] > 1.0
+            if is_shown(record):
+                add_places(record, shown)
+        self._totals = PairTotals(players + len(self._numbered), left_out, heavy, tuple(shown))
         unknown = dict.fromkeys([pair for pair, *_ in self._meetings if pair not in self._counts])
         # Pairs of those who were just numbered cannot be stored.
         stored = players * (players - 1) // 2

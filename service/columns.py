@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.match import Match
+from service.shown import is_shown
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -56,7 +57,7 @@ class Matches(NamedTuple):
     at: Integers
 
 
-def lay_out(matches: Sequence[Match], players: Sequence[int]) -> Matches:
+def lay_out(matches: Sequence[Match], players: Sequence[int], first_at_home: bool = False) -> Matches:
     """Lay matches out as columns.
 
     Parameters
@@ -65,6 +66,8 @@ def lay_out(matches: Sequence[Match], players: Sequence[int]) -> Matches:
         At least one, all of them checked.
     players : sequence of int
         Row of every player, match by match in the order in which they are named.
+    first_at_home : bool
+        Whether the side of a matchup that was shown first counts as the one at home.
 
     Examples
     --------
@@ -85,10 +88,16 @@ def lay_out(matches: Sequence[Match], players: Sequence[int]) -> Matches:
         player=np.array(players, np.int64),
         rank=rank,
         score=score,
-        home=np.array([NO_HOME if match.home is None else match.home for match in matches], np.int64),
+        home=np.array([_home_of(match, first_at_home) for match in matches], np.int64),
         weight=np.array([1.0 if match.weight is None else match.weight for match in matches], np.float64),
         at=np.array([match.at for match in matches], np.int64),
     )
+
+
+def _home_of(match: Match, first_at_home: bool) -> int:
+    if match.home is not None:
+        return match.home
+    return 0 if first_at_home and is_shown(match) else NO_HOME
 
 
 def _starts(counts: Sequence[int]) -> Integers:

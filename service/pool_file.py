@@ -51,6 +51,7 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most_sides: Annotated[int, Meta(ge=2, le=MOST_SIDES)] = USUAL_SIDES
     most_players: Annotated[int, Meta(ge=1, le=MOST_ON_A_SIDE)] = MOST_ON_A_SIDE
     pairs: bool | None = None
+    first_at_home: bool = False
     matchups: MatchupDefaults = MatchupDefaults()
 
 
@@ -159,6 +160,8 @@ def _section(pattern: str, given: Any, before: Sequence[Pool]) -> Pool:
         systems.append(system)
     pairs = base.pairs if section.pairs is None else section.pairs
     _check_matchups(section.matchups, pairs)
+    if section.first_at_home:
+        _check_home(live)
     matches, deviation = section.provisional.matches, section.provisional.deviation
     return Pool(
         name=pattern,
@@ -171,6 +174,7 @@ def _section(pattern: str, given: Any, before: Sequence[Pool]) -> Pool:
         most_players=section.most_players,
         pairs=pairs,
         matchups=section.matchups,
+        first_at_home=section.first_at_home,
     )
 
 
@@ -206,6 +210,15 @@ def _check_matchups(said: MatchupDefaults, pairs: bool) -> None:
         policy = create_policy(said.policy, said.parameters)
     if policy.needs and not pairs:
         raise _Wrong(["matchups", "policy"], f"{said.policy!r} needs to know who beat whom: set pairs = true as well")
+
+
+def _check_home(live: RatingSystem) -> None:
+    if "home" not in live.pool_columns and getattr(live, "home", 0.0) == 0.0:
+        raise _Wrong(
+            ["first_at_home"],
+            f"{live.name!r} gives a side at home nothing: set parameters.home to what the place is worth, or choose"
+            " 'kalman', which learns it",
+        )
 
 
 def _check_shapes(path: list[str], live: RatingSystem, shadow: RatingSystem, section: _Section) -> None:

@@ -108,6 +108,8 @@ class Pool:
         Whether it is counted who was before whom how often: `service.pairs`.
     matchups : MatchupDefaults
         How matchups are suggested.
+    first_at_home : bool
+        Whether the side of a matchup that was shown first is rated as if it was at home: `service.shown`.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Pool:
     most_players: int = MOST_ON_A_SIDE
     pairs: bool = False
     matchups: MatchupDefaults = UNSAID
+    first_at_home: bool = False
 
     @property
     def live(self) -> RatingSystem:
@@ -166,6 +169,7 @@ class Pool:
             "most_sides": self.most_sides,
             "most_players": self.most_players,
             "pairs": self.pairs,
+            "first_at_home": self.first_at_home,
         }
         return msgspec.json.encode(decides).decode()
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from tests import oracle_glicko2, oracle_kalman, oracle_ratings
 from tests.oracle_match import SLUG, Dead, Match, Seed, read
-from tests.oracle_pairs import Pairs
+from tests.oracle_pairs import Pairs, was_shown
 from tests.oracle_ratings import Scores, unscored
 
 DAY_MS = 86_400_000
@@ -39,12 +39,14 @@ class Record(NamedTuple):
 class Rules(NamedTuple):
     """How a pool is rated: its systems, the live one first, and the board by ``rating - deviations * deviation``.
 
-    ``pairs`` says whether it is counted who was before whom.
+    ``pairs`` says whether it is counted who was before whom, ``first_at_home`` whether the first side of a matchup is
+    taken to be at home.
     """
 
     systems: tuple[str, ...]
     deviations: float
     pairs: bool = False
+    first_at_home: bool = False
 
 
 Configuration = Callable[[str], Rules]
@@ -320,7 +322,7 @@ def _apply(pool: Pool, rules: Rules, found: Match | Seed, offset: int) -> None:
             _seed(system, table, found)
         else:
             _count(table, found)
-            SYSTEMS[system].rate(found, table.rows, table.learned, Scores(table.scores))
+            SYSTEMS[system].rate(_at_home(found, rules), table.rows, table.learned, Scores(table.scores))
         for name in names:
             row = table.rows[name]
             row[3] = max(row[3], float(found.at))
@@ -332,6 +334,10 @@ def _apply(pool: Pool, rules: Rules, found: Match | Seed, offset: int) -> None:
         if pool.pairs is not None:
             pool.pairs.add(found, offset + 1)
     pool.totals = (matches, offset + 1, last_at)
+
+
+def _at_home(match: Match, rules: Rules) -> Match:
+    return replace(match, home=0) if rules.first_at_home and was_shown(match) else match
 
 
 def _count(table: Table, match: Match) -> None:

@@ -41,6 +41,7 @@ class Match:
     scores: list[float] | None
     weight: float
     home: int | None
+    matchup: str | None
     content: int
 
 
@@ -95,6 +96,7 @@ def _read_match(found: Object) -> Match:
         scores=scores,
         weight=1.0 if weight is None else float(weight),
         home=fields.get("home"),
+        matchup=fields.get("matchup"),
         content=zlib.crc32(_canonical(fields, sides, at).encode()),
     )
 

@@ -12,7 +12,7 @@ from redis import Redis
 
 from service.store.layout import Keys
 from tests.oracle import WINDOW, Expected, Pool, Receipt, State, Table
-from tests.oracle_pairs import Pairs
+from tests.oracle_pairs import MOST_SHOWN, Pairs
 
 SHOWN = 8
 CHANGES_KEPT = 2_000
@@ -81,12 +81,13 @@ def _pairs(client: Redis, keys: Keys, pool: str) -> Pairs | None:
     packed = _hash(client, keys.arenas).get(pool)
     if packed is None:
         return None
-    players, left_out, heavy = struct.unpack("<qqq", packed)
+    players, left_out, heavy, *shown = struct.unpack(f"<qqq{2 * MOST_SHOWN}d", packed)
     numbers = {name: int(number) for name, number in _hash(client, keys.numbers(pool)).items()}
     names = sorted(numbers, key=lambda name: numbers[name])
     assert [numbers[name] for name in names] == list(range(players))
     positions = dict(_sorted_set(client, keys.paired(pool)))
     pairs = Pairs({name: numbers[name] for name in names}, left_out, heavy)
+    pairs.shown = {place: (shown[2 * place], shown[2 * place + 1]) for place in range(MOST_SHOWN) if shown[2 * place]}
     for number, value in _hash(client, keys.pairs(pool)).items():
         # The second of two is in as many pairs with those before it as its number says.
         second = next(one for one in range(players) if int(number) < one * (one + 1) // 2)
@@ -177,6 +178,7 @@ def difference(expected: State, found: State) -> str:
                 one_count, other_count = getattr(one.pairs, kind), getattr(other.pairs, kind)
                 if one_count != other_count:
                     lines.append(f"{name} {kind}: expected {one_count}, stand {other_count}")
+            lines += _maps(f"{name} shown", one.pairs.shown, other.pairs.shown)
             lines += _maps(f"{name} numbers", one.pairs.numbers, other.pairs.numbers)
             lines += _maps(f"{name} pairs", one.pairs.counts, other.pairs.counts)
         lines += _maps(f"{name} systems", dict.fromkeys(one.tables), dict.fromkeys(other.tables))

@@ -17,6 +17,7 @@ from service.api.live import LIVE_HEADERS, CachedRead
 from service.api.shared import Shared
 from service.api.standing import last_match
 from service.pairs import MOST_PAIRED
+from service.shown import biases
 from service.store.read import page_pools, read_pool
 
 router = resource("pools")
@@ -57,6 +58,16 @@ class ProvisionalAnswer(TypedDict):
     deviation: FiniteFloat | None
 
 
+class ShownPlace(TypedDict):
+    """How well sides did that were shown at one place of their matchup; a bias, since places are drawn by chance."""
+
+    matches: Annotated[int, Field(description="results under a matchup's id, without a home side")]
+    before: Annotated[
+        FiniteFloat, Field(description="mean share of the other sides that it came in before; 0.5 without a bias")
+    ]
+    interval: Annotated[tuple[FiniteFloat, FiniteFloat], Field(description="of that, 95 % by Wilson")]
+
+
 class PairsKept(TypedDict):
     """What is counted of who was before whom."""
 
@@ -69,6 +80,7 @@ class PairsKept(TypedDict):
             " 100 sides, or with a player who came too late"
         ),
     ]
+    shown: Annotated[list[ShownPlace], Field(description="of matchups: the side that was shown first, then the next")]
 
 
 class MatchupsDefaults(TypedDict):
@@ -93,6 +105,9 @@ class PoolAnswer(TypedDict):
     order: Annotated[str, Field(description="what the board is ordered by")]
     provisional: Annotated[ProvisionalAnswer, Field(description="whose rating is not yet to be relied on")]
     pairs: Annotated[PairsKept | None, Field(description="null where the pool keeps no pairs")]
+    first_at_home: Annotated[
+        bool, Field(description="whether the side of a matchup that was shown first is rated as if at home")
+    ]
     matchups: MatchupsDefaults
     matches: int
     players: Annotated[int, Field(description="players under the live system")]
@@ -115,6 +130,7 @@ _POOL: Final[dict[str, Any]] = {
     "order": "rating",
     "provisional": {"matches": 10, "deviation": None},
     "pairs": None,
+    "first_at_home": False,
     "matchups": {"policy": None, "parameters": {}, "floor": 0.02, "exposure": None, "newcomers": False},
     "matches": 90412,
     "players": 1289,
@@ -171,7 +187,16 @@ async def pool(pool: NamedPool, shared: Shared, live: CachedRead) -> Response:
         provisional=ProvisionalAnswer(matches=pool.provisional.matches, deviation=pool.provisional.deviation),
         pairs=None
         if found.pairs is None
-        else PairsKept(players=found.pairs.players, most_players=MOST_PAIRED, matches_left_out=found.pairs.left_out),
+        else PairsKept(
+            players=found.pairs.players,
+            most_players=MOST_PAIRED,
+            matches_left_out=found.pairs.left_out,
+            shown=[
+                ShownPlace(matches=one.matches, before=one.before, interval=(one.low, one.high))
+                for one in biases(found.pairs.shown)
+            ],
+        ),
+        first_at_home=pool.first_at_home,
         matchups=MatchupsDefaults(
             policy=said.policy,
             parameters=said.parameters,

@@ -12,7 +12,7 @@ live                 string  the generation that is read; absent means 1
 skipped              hash    offset -> when an operator decided to pass it, epoch milliseconds; never taken back
 group                string  the consumer group that brings the topic in; of partition 0, for the whole topic
 leases/pool          hash    id of a matchup -> its open lease: `service.store.leases.Lease`
-exposure/pool        hash    player -> how often suggested, counted from where the least shown stood when it came
+exposure/pool        hash    player -> how often and where it was shown: `service.store.leases.Exposure`
 taken                hash    pool -> how many leases were ever taken
 campaigns/pool       hash    id -> what a campaign is and how it ended: `service.store.campaigns.Begun`
 counted/pool         hash    id of a campaign -> counts of its pairs when it began, until it has ended

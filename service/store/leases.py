@@ -95,9 +95,9 @@ class Exposure(NamedTuple):
 
     @classmethod
     def unpack(cls, value: bytes) -> Exposure:
-        """Read what `pack` wrote, or a count alone, as it was written before."""
-        shown, _, lean = value.partition(b" ")
-        return cls(int(shown), float(lean or 0.0))
+        """Read what `pack` wrote."""
+        shown, lean = value.split()
+        return cls(int(shown), float(lean))
 
 
 class Mark(NamedTuple):

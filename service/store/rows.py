@@ -14,6 +14,7 @@ from service.pairs import PairCount
 from service.rate import TALLY_COLUMNS
 from service.ratings import RatingSystem
 from service.score import SCORE_COLUMNS, unscored
+from service.shown import NONE_SHOWN
 
 SEEN: Final = np.dtype([("offset", "<i8"), ("high", "<u8"), ("low", "<u8"), ("content", "<u4")])
 """One accepted match: offset, halves of the 128-bit digest of pool and id, CRC-32 of its content."""
@@ -21,7 +22,7 @@ SEEN: Final = np.dtype([("offset", "<i8"), ("high", "<u8"), ("low", "<u8"), ("co
 Seen = npt.NDArray[np.void]
 
 _totals = struct.Struct("<qqq")
-_pair_totals = struct.Struct("<qqq")
+_pair_totals = struct.Struct(f"<qqq{len(NONE_SHOWN)}d")
 _pair = struct.Struct("<3d")
 
 
@@ -64,20 +65,24 @@ class PairTotals(NamedTuple):
         player who came when all numbers were given away.
     heavy : int
         Matches of which a pair counted more than 1.
+    shown : tuple of 2 * MOST_SHOWN float
+        How sides did by where they were shown: `service.shown.add_places`.
     """
 
     players: int = 0
     left_out: int = 0
     heavy: int = 0
+    shown: tuple[float, ...] = NONE_SHOWN
 
     def pack(self) -> bytes:
-        """Write as 24 bytes."""
-        return _pair_totals.pack(*self)
+        """Write as 280 bytes."""
+        return _pair_totals.pack(*self[:3], *self.shown)
 
     @classmethod
     def unpack(cls, value: bytes) -> PairTotals:
         """Read what `pack` wrote."""
-        return cls(*_pair_totals.unpack(value))
+        players, left_out, heavy, *shown = _pair_totals.unpack(value)
+        return cls(players, left_out, heavy, tuple(shown))
 
 
 def pack_pair(count: Sequence[float]) -> bytes:

@@ -283,11 +283,12 @@ def _eligible(shown: Integers, candidates: npt.NDArray[np.int32], pool: Pool, si
 
 
 def predicted(known: Known, rows: Sequence[Sequence[int]]) -> tuple[tuple[float, ...], float | None]:
-    """Predict a match of sides of such rows: the chance of each to be first, and of a tie of two."""
+    """Predict a match of sides of such rows, as they are shown: the chance of each to be first, and of a tie of two."""
     table, order = known.table, [row for side in rows for row in side]
     sides = tuple(Side(tuple(known.names[row] for row in side), rank=place) for place, side in enumerate(rows, 1))
     rows_of = Table(table.tallies[order], table.skills[order], table.pool, table.scores)
-    found = forecast(known.pool.live, Match("planned", known.pool.name, known.at, sides), rows_of)
+    home = 0 if known.pool.first_at_home else None
+    found = forecast(known.pool.live, Match("planned", known.pool.name, known.at, sides, home=home), rows_of)
     return tuple(found.win.tolist()), found.tie
 
 

@@ -53,6 +53,10 @@ def matches(draw: st.DrawFn, most: int = 30) -> list[dict[str, Any]]:
             sides[0]["players"] += ["q"]
         weight = draw(st.sampled_from([None, None, 0.1, 3, 1e-7]))
         match = {"id": f"m{number}", "at": number, "pool": POOL, "sides": sides}
+        if draw(st.booleans()):
+            match["matchup"] = "1-0-mu-7"
+        if draw(st.integers(0, 9)) == 9:
+            match["home"] = 0
         made.append(match if weight is None else {**match, "weight": weight})
     return made
 

@@ -77,6 +77,7 @@ def test_one_pool(valkey: ValkeyServer, unique: Unique) -> None:
                 "matchups": {"policy": None, "parameters": {}, "floor": 0.02, "exposure": None, "newcomers": False},
                 "provisional": {"matches": 10, "deviation": None},
                 "pairs": None,
+                "first_at_home": False,
                 "matches": 2,
                 "players": 3,
                 "last_match_at": "2026-11-18T21:04:11.250000Z",

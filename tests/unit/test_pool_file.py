@@ -105,6 +105,11 @@ def test_a_file_that_says_nothing() -> None:
         ("[pools.x]\nshadows = [{system = 'kalman'}]", "line 2, pools.x.shadows[0].system", "each system runs once"),
         ("[pools.x]\nshadows = [{sistem = 'elo'}]", "line 2, pools.x.shadows[0].sistem", "did you mean 'system'?"),
         ("[pools.7]\nshadows = [{system = 'kalman'}]", "line 2, pools.\"7\".shadows[0].system", "runs once"),
+        ("[pools.x]\nfirst_at_home = 1", "line 2, pools.x.first_at_home", "Expected `bool`, got `int`"),
+        (
+            "[pools.x]\nsystem = 'elo'\nfirst_at_home = true",
+            "line 3, pools.x.first_at_home", "'elo' gives a side at home nothing: set parameters.home",
+        ),
         ("[pools.x.matchups]\nfloor = 1.1", "line 2, pools.x.matchups.floor", "<= 1.0"),
         ("[pools.x.matchups]\nexposure = 0.9", "line 2, pools.x.matchups.exposure", ">= 1.0"),
         ("[pools.x.matchups]\npolicy = 'best'", "line 2, pools.x.matchups.policy", "no policy 'best'; there are: "),

@@ -81,15 +81,15 @@ def test_a_fingerprint_is_everything_that_decides() -> None:
         "rules": 2, "window": 1_000_000, "system": "elo", "revision": 2, "k": 24.0, "new_k": 40.0,
         "new_matches": 0.0, "top_k": 10.0, "top_rating": 1e12, "scale": 400.0, "start": 1500.0,
         "deviation": 350.0, "home": 0.0, "margin": 0.0, "deviations": 0.0, "most_sides": 5_000, "most_players": 100,
-        "pairs": False,
+        "pairs": False, "first_at_home": False,
     }  # fmt: skip
     assert list(pool.fingerprints()) == ["chess.blitz/elo", "chess.blitz/glicko2"]
     # Who is provisional is decided when it is asked, and what the section is called matters to nobody.
     same = replace(pool, provisional=Provisional(3, 50.0), pattern="*", profile="arena")
     assert same.fingerprints() == pool.fingerprints()
     others = [replace(pool, deviations=1.0), replace(pool, most_sides=5), replace(pool, most_players=5)]
-    others.append(replace(pool, pairs=True))
-    assert len({one.fingerprint(pool.live) for one in [pool, *others]}) == 5
+    others += [replace(pool, pairs=True), replace(pool, first_at_home=True)]
+    assert len({one.fingerprint(pool.live) for one in [pool, *others]}) == 6
 
 
 def test_what_is_configured_as_it_is_stored_is_no_conflict() -> None:
