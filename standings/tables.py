@@ -13,6 +13,7 @@ from rich.text import Text
 
 from standings.evaluation import Difference, Evaluation, Evaluations
 from standings.performance import Performed
+from standings.plan import Plan
 from standings.policy_value import PolicyValue
 from standings.rating import Ratings
 from standings.simulation import Simulation
@@ -48,6 +49,20 @@ def show_performance(answer: Performed) -> None:
     figures = (answer.rating, answer.deviation, *answer.interval)
     shown = ("" if figure is None else f"{figure:.1f}" for figure in figures)
     table.add_row(answer.system, f"{answer.results:,}", f"{answer.score:g}", *shown)
+    Console().print(table)
+
+
+def show_plan(answer: Plan) -> None:
+    """Print how many matches each of what is to be known takes."""
+    table = _table(["to know"], ["matches"])
+    if answer.to_tell is not None:
+        even = f", {answer.tolerance:g} counting as even" if answer.tolerance else ""
+        table.add_row(f"who is stronger, at a win chance of {answer.win_chance:g}{even}", f"{answer.to_tell:,}")
+    if answer.to_reach is not None:
+        table.add_row(
+            f"a win chance near {answer.win_chance:g}, plus or minus {answer.within:g}", f"{answer.to_reach:,}"
+        )
+    table.caption = f"with a chance of at most {answer.delta:g} to be wrong, however often one looks"
     Console().print(table)
 
 

@@ -1,4 +1,4 @@
-"""The commands that need no server: ``rate``, ``evaluate``, ``performance``."""
+"""The commands that need no server: ``rate``, ``evaluate``, ``performance``, ``plan``."""
 
 from __future__ import annotations
 
@@ -85,3 +85,26 @@ def performance(
     from standings.tables import print_json, show_performance
 
     (print_json if json else show_performance)(performance_file(source, results, chosen))
+
+
+@app.command()
+def plan(
+    win_chance: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, metavar="P", help="Tell two apart, of whom one wins so often; a tie is half."),
+    ] = None,
+    within: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=0.5, metavar="X", help="Know a player's win chance to plus or minus X."),
+    ] = None,
+    delta: Annotated[float, typer.Option(metavar="D", help="Chance, at most, to be wrong.")] = 0.05,
+    tolerance: Annotated[
+        float, typer.Option(min=0, max=0.25, metavar="T", help="Win chances so near to one half count as even.")
+    ] = 0.0,
+    json: Json = False,
+) -> None:
+    """Say how many matches of two it takes, before any is played; see docs/campaigns.md."""
+    from standings.plan import plan as plan_for
+    from standings.tables import print_json, show_plan
+
+    (print_json if json else show_plan)(plan_for(win_chance, within, delta, tolerance))
