@@ -103,7 +103,7 @@ _SUMMARY: Final = {
     "method": "settle",
     "request_id": "spring",
     "begun_at": "2026-11-21T10:00:00Z",
-    "matches": 61,
+    "matches": 56,
 }
 CAMPAIGN: Final = {
     **_SUMMARY,
@@ -119,12 +119,12 @@ CAMPAIGN: Final = {
         "rule": "anytime-valid intervals for all pairs (Robbins' mixture)",
         "stopped": "certified",
         "players": ["boreas"],
-        "ranks": [[1, 1]],
+        "ranks": [[1, 3]],
         "pairs": [
-            {"first": "boreas", "second": "atlas-9", "won": 27.0, "lost": 7.0, "low": 0.53, "high": 0.95},
-            {"first": "boreas", "second": "cirrus", "won": 22.5, "lost": 4.5, "low": 0.54, "high": 0.98},
+            {"first": "boreas", "second": "atlas-9", "won": 19.0, "lost": 5.0, "low": 0.4558, "high": 0.969},
+            {"first": "boreas", "second": "cirrus", "won": 24.0, "lost": 8.0, "low": 0.4549, "high": 0.9378},
         ],
-        "matches": 61,
+        "matches": 56,
         "delta": 0.05,
         "tolerance": 0.05,
         "position": _POSITION,

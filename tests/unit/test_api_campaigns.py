@@ -1,11 +1,18 @@
 """What is refused of campaigns, each with its field; nothing is begun by any of them."""
 
 import asyncio
+import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
+from service.api.campaigning import CampaignWanted
+from service.api.pursued import CampaignAnswer
+from service.matchups.evidence import interval
 from service.store import campaigns
 from standings.embedded import ValkeyServer
 from tests.api import Client, is_problem, serving
@@ -150,3 +157,16 @@ def test_results_that_weigh_more_carry_no_certificate(valkey: ValkeyServer, uniq
             is_problem(await ask.post(f"{here}/matchups", {}), 410, "campaign_void")
 
     asyncio.run(run())
+
+
+def test_the_page_shows_a_request_and_an_answer() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "campaigns.md").read_text()
+    asked, answered = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    CampaignWanted.model_validate_json(asked, strict=True)
+    found = TypeAdapter(CampaignAnswer).validate_json(answered)
+    certificate = found["certificate"]
+    assert certificate is not None
+    # Its intervals are those of its counts.
+    needed = math.log(3 / certificate["delta"])
+    for pair in certificate["pairs"]:
+        assert (pair["low"], pair["high"]) == pytest.approx(interval(pair["won"], pair["lost"], needed), abs=5e-5)

@@ -285,7 +285,7 @@ def test_what_cannot_be_a_campaign_is_refused_by_name(parameters: dict[str, Any]
 
 def test_the_page_does_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "campaigns.md").read_text()
-    example, planned = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    planned, example = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(example, {})
     assert capsys.readouterr().out.startswith("certified ('ann',) ")
     names: dict[str, Any] = {}
