@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from service.broker import ensure_topic
+from service.brokers import Brokers
 from service.match import Match, Side, encode
 from service.settings import Settings
 from service.store.connection import Store
@@ -78,7 +79,7 @@ async def running(*parts: str) -> AsyncIterator[Service]:
     ):
         given = {"kafka": kafka.bootstrap, "redis": valkey.url, "topic": NAME, "installation": NAME, "group": NAME}
         environment = {f"STANDINGS_{name.upper()}": value for name, value in given.items()}
-        await ensure_topic(kafka.bootstrap, NAME, 1)
+        await ensure_topic(Brokers(kafka.bootstrap), NAME, 1)
         async with AsyncExitStack() as stack:
             for part in ("ingest", *parts):
                 await stack.enter_async_context(process(environment, "-m", "standings", part, "--ops-port", "0"))

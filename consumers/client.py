@@ -72,9 +72,9 @@ class Client:
         self._settings = settings
         self._watch = watch
         self._health = health
-        self._letters = producer(settings.kafka)
+        self._letters = producer(settings.brokers)
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
+            **settings.brokers.arguments(),
             group_id=settings.group,
             group_instance_id=settings.member,
             session_timeout_ms=SESSION_MS if settings.member is None else NAMED_SESSION_MS,
@@ -187,7 +187,7 @@ class Client:
         settings = self._settings
         try:
             async with asyncio.timeout(ASK_S):
-                group = await describe_group(settings.kafka, settings.topic, settings.group, 0)
+                group = await describe_group(settings.brokers, settings.topic, settings.group, 0)
         except TimeoutError as error:
             raise LogUnavailable(f"the group's coordinator did not answer within {ASK_S:g} s") from error
         # Nothing, where Kafka has refused the member that it was.

@@ -220,7 +220,7 @@ class Ingest:
         """The topic of matches must exist and keep every record; that of dead letters is made if missing."""
         await self._watch.see_topic()
         letters = dead_letters_topic(self._settings.topic)
-        await ensure_topic(self._settings.kafka, letters, self._watch.partitions)
+        await ensure_topic(self._settings.brokers, letters, self._watch.partitions)
 
     async def _check_pools(self) -> None:
         """What is stored must have been rated as the pools are configured now."""

@@ -156,16 +156,16 @@ async def rebuild(
     LogUnavailable, StoreUnavailable, DeadLettersUnavailable
     """
     live = await load(store, Keys(settings.installation, settings.topic, partition))
-    async with Log(settings.kafka, settings.topic, partition) as log:
+    async with Log(settings.brokers, settings.topic, partition) as log:
         built, discarded = await _unfinished(store, live, pools)
         begun = replay_at(live, built.position, log.first, log.end, partitions)
         if live.anchor is not None and live.anchor.offset >= log.first:
             await log.check(live.anchor)
         judge = Judge(partition, lambda pool: partition_of(pool, partitions, settings.partitioner), pools)
         owner = Partition(built, judge, partitions)
-        await ensure_topic(settings.kafka, dead_letters_topic(settings.topic), partitions)
+        await ensure_topic(settings.brokers, dead_letters_topic(settings.topic), partitions)
         with answered():
-            sender = producer(settings.kafka)
+            sender = producer(settings.brokers)
             try:
                 async with asyncio.timeout(ASK_S):
                     await sender.start()

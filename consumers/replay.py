@@ -19,6 +19,7 @@ from consumers.partition import Batch, Partition
 from consumers.skips import Skips
 from consumers.takeover import Undecided
 from service.broker import ASK_S
+from service.brokers import Brokers
 from service.log import LogUnavailable, answered, closed
 from service.store.apply import Change
 from service.store.partition import Anchor, Fields
@@ -40,7 +41,8 @@ class Log:
 
     Parameters
     ----------
-    kafka, topic : str
+    kafka : Brokers
+    topic : str
     partition : int
 
     Attributes
@@ -54,12 +56,12 @@ class Log:
         By every call.
     """
 
-    def __init__(self, kafka: str, topic: str, partition: int) -> None:
+    def __init__(self, kafka: Brokers, topic: str, partition: int) -> None:
         self.first = self.end = 0
         self._place = TopicPartition(topic, partition)
         self._held: Sequence[ConsumerRecord] = ()
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka,
+            **kafka.arguments(),
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",

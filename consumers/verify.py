@@ -50,7 +50,7 @@ async def verify(
         raise Undecided(f"layout: stored in version {stored.layout}, which this one cannot read")
     if conflicts := pools.conflicts(stored.fingerprints):
         raise Undecided(f"fingerprint: {conflicts[0]}")
-    async with Log(settings.kafka, settings.topic, partition) as log:
+    async with Log(settings.brokers, settings.topic, partition) as log:
         begun = replay_at(stored, None, log.first, log.end, partitions)
         if stored.anchor is not None:
             await log.check(stored.anchor)

@@ -85,7 +85,7 @@ class Watch:
         LogUnavailable
         """
         topic = self._settings.topic
-        found = await describe_topic(self._settings.kafka, topic)
+        found = await describe_topic(self._settings.brokers, topic)
         if found is None:
             raise LogUnavailable(f"the topic {topic!r} does not exist yet")
         self.partitions = self.partitions or found.partitions
@@ -109,7 +109,7 @@ class Watch:
         settings, gone = self._settings, ""
         keys = Keys(settings.installation, settings.topic, 0)
         while (noted := await claim(self._store, keys, settings.group, gone)) != settings.group:
-            members = await count_members(settings.kafka, settings.topic, noted)
+            members = await count_members(settings.brokers, settings.topic, noted)
             _refuse(conditions.group(settings.group, noted, members))
             gone = noted
         if gone:

@@ -14,6 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from service.brokers import Brokers
 from service.log import answered, closed
 
 TOPIC_SETTINGS: Final = {
@@ -73,13 +74,12 @@ class Group:
     ids: Collection[str] = ()
 
 
-async def ensure_topic(kafka: str, topic: str, partitions: int) -> int:
+async def ensure_topic(kafka: Brokers, topic: str, partitions: int) -> int:
     """Make a topic of matches unless it is there.
 
     Parameters
     ----------
-    kafka : str
-        ``HOST:PORT``, several separated by commas.
+    kafka : Brokers
     topic : str
         Its name.
     partitions : int
@@ -107,7 +107,7 @@ async def ensure_topic(kafka: str, topic: str, partitions: int) -> int:
         return partitions
 
 
-async def count_brokers(kafka: str) -> int:
+async def count_brokers(kafka: Brokers) -> int:
     """Count the brokers of the cluster.
 
     Raises
@@ -118,7 +118,7 @@ async def count_brokers(kafka: str) -> int:
         return len((await admin.describe_cluster())["brokers"])
 
 
-async def describe_topic(kafka: str, topic: str) -> Topic | None:
+async def describe_topic(kafka: Brokers, topic: str) -> Topic | None:
     """Describe a topic; None where there is no such topic.
 
     Raises
@@ -143,7 +143,7 @@ async def describe_topic(kafka: str, topic: str) -> Topic | None:
     )
 
 
-async def describe_group(kafka: str, topic: str, group: str, partitions: int) -> Group:
+async def describe_group(kafka: Brokers, topic: str, group: str, partitions: int) -> Group:
     """Describe a consumer group of a topic; one that does not exist has no members and committed nothing.
 
     Raises
@@ -163,7 +163,7 @@ async def describe_group(kafka: str, topic: str, group: str, partitions: int) ->
     )
 
 
-async def count_members(kafka: str, topic: str, group: str) -> int:
+async def count_members(kafka: Brokers, topic: str, group: str) -> int:
     """Count the members of a consumer group that read a topic; one that died counts until its session is over.
 
     Raises
@@ -190,8 +190,8 @@ def _count(members: Sequence[Sequence[Any]], topic: str) -> int:
 
 
 @asynccontextmanager
-async def _admin(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+async def _admin(kafka: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**kafka.arguments())
     try:
         with answered():
             async with asyncio.timeout(ASK_S):

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from service.broker import describe_topic
+from service.brokers import Brokers
 from service.fields import EARLIEST_MS, LATEST_MS, is_slug
 from service.log import LogUnavailable, dead_letters_topic
 from service.records import HeadedRecord, Place, look_at_newest
@@ -169,13 +170,12 @@ def read_letter(record: HeadedRecord) -> Found | None:
     return Found(letter, Place(dead_letters_topic(place.topic), record.partition, record.offset), timestamp, digest)
 
 
-async def newest_letters(kafka: str, topic: str, most: int, seconds: float) -> Letters:
+async def newest_letters(kafka: Brokers, topic: str, most: int, seconds: float) -> Letters:
     """Read the newest dead letters, each once however often it was sent.
 
     Parameters
     ----------
-    kafka : str
-        ``HOST:PORT``, several separated by commas.
+    kafka : Brokers
     topic : str
         The topic of matches; none of its letters where ingest has not made their topic yet.
     most : int

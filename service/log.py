@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    IllegalSaslStateError,
+    KafkaConnectionError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
+
+from service.brokers import Brokers
 
 _send = AIOKafkaConnection.send
 
@@ -29,6 +40,41 @@ def _send_or_close(self: AIOKafkaConnection, *arguments: Any, **more: Any) -> An
 
 AIOKafkaConnection.send = _send_or_close
 
+_connect = AIOKafkaConnection.connect
+_refusals: Final[ContextVar[list[str] | None]] = ContextVar("refusals", default=None)
+"""Why connections were refused since `answered` was entered."""
+
+
+async def _connect_and_tell(self: AIOKafkaConnection) -> Any:
+    """Connect; note why it was refused, of which aiokafka's callers hear no more than that there is no connection."""
+    try:
+        return await _connect(self)
+    except (OSError, KafkaError) as error:
+        noted, why = _refusals.get(), _refusal(self, error)
+        if noted is not None and why is not None:
+            noted.append(why)
+        raise
+
+
+AIOKafkaConnection.connect = _connect_and_tell
+
+
+def _refusal(connection: AIOKafkaConnection, error: Exception) -> str | None:
+    """Say which setting is wrong; None where nobody answers."""
+    security = connection._security_protocol  # noqa: SLF001 - it has no other name
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"Kafka's certificate is not accepted: {error.verify_message} (STANDINGS_KAFKA_CA)"
+    if isinstance(error, AuthenticationFailedError | SaslAuthenticationFailed):
+        return "Kafka refuses the user or the password (STANDINGS_KAFKA_USER, STANDINGS_KAFKA_PASSWORD)"
+    if isinstance(error, UnsupportedSaslMechanismError):
+        return "Kafka does not take this SASL mechanism (STANDINGS_KAFKA_MECHANISM)"
+    if isinstance(error, IllegalSaslStateError):
+        return f"Kafka asks for no user there: not {security} (STANDINGS_KAFKA_SECURITY)"
+    if isinstance(error, ssl.SSLError | ConnectionResetError | KafkaConnectionError):
+        return f"Kafka breaks off what begins as {security}: another may be spoken there (STANDINGS_KAFKA_SECURITY)"
+    return None
+
+
 CLOSE_S: Final = 5.0
 """Time that a client has to close its connections; they end with the process at the latest."""
 
@@ -40,15 +86,20 @@ class LogUnavailable(Exception):
 @contextmanager
 def answered() -> Iterator[None]:
     """Turn what Kafka's client raises into `LogUnavailable`, in one line."""
+    refusals: list[str] = []
+    outside = _refusals.get()
+    _refusals.set(refusals)
     try:
         yield
     except KafkaConnectionError as error:
         # Its text is a list of socket addresses.
-        raise LogUnavailable("Kafka does not answer") from error
+        raise LogUnavailable(refusals[-1] if refusals else "Kafka does not answer") from error
     except KafkaError as error:
         raise LogUnavailable(f"Kafka: {' '.join(str(error).split()) or type(error).__name__}") from error
     except TimeoutError as error:
         raise LogUnavailable("Kafka does not answer in time") from error
+    finally:
+        _refusals.set(outside)
 
 
 async def closed(closing: Awaitable[None]) -> None:
@@ -68,18 +119,17 @@ def matchups_topic(topic: str) -> str:
     return f"{topic}.matchups"
 
 
-def producer(kafka: str, linger_ms: int = 5) -> AIOKafkaProducer:
+def producer(kafka: Brokers, linger_ms: int = 5) -> AIOKafkaProducer:
     """A producer that loses nothing and repeats nothing: every replica acknowledges, repeats are recognised.
 
     Parameters
     ----------
-    kafka : str
-        ``HOST:PORT``, several separated by commas.
+    kafka : Brokers
     linger_ms : int
         Time that a record may wait for others to be sent with.
     """
     return AIOKafkaProducer(
-        bootstrap_servers=kafka,
+        **kafka.arguments(),
         acks="all",
         enable_idempotence=True,
         linger_ms=linger_ms,

@@ -69,6 +69,9 @@ POSITION_IMBALANCE: Final = Gauge(
     "standings_position_imbalance",
     "From 0, where each player was shown as often first as last, to 1, in the worst of the same pools.",
 )
+KEYS_REFUSED: Final = Gauge(
+    "standings_keys_file_refused", "1 where the keys file cannot be used and the keys before stay in force, else 0."
+)
 REQUEST_SECONDS: Final = Histogram(
     "standings_request_seconds",
     "Time of an API request by route and status.",

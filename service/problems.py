@@ -55,6 +55,7 @@ PROBLEMS: dict[str, ProblemType] = {
     for entry in (
         ProblemType("malformed", 400, "Not readable", "Send well-formed JSON in UTF-8; use cursors as given."),
         ProblemType("no_key", 401, "A key is needed", "Send the header 'Authorization: Bearer KEY'."),
+        ProblemType("missing_scope", 403, "The key may not do this", "Use a key with the scope that the detail names."),
         ProblemType("not_found", 404, "No such page", "See /openapi.json for the paths that exist."),
         ProblemType("unknown_pool", 404, "No match of this pool was seen", "GET /v1/pools lists the pools."),
         ProblemType("unknown_player", 404, "No match of this player was seen", "Check the spelling; case counts."),
@@ -105,6 +106,7 @@ PROBLEMS: dict[str, ProblemType] = {
         ProblemType("record_too_large", 422, "A record is larger than 1 MiB", "Split the match or shorten names."),
         ProblemType("skipped", 422, "An operator passed this record", "Send its match again, if it can be found."),
         ProblemType("null_value", 422, "A record has no value", "Send a match; a match cannot be deleted."),
+        ProblemType("rate_limited", 429, "The key asks too often", "Ask again after a moment, less often."),
         ProblemType("internal", 500, "A fault of the service", "Report it with the trace id."),
         ProblemType("redis_unavailable", 503, "Redis does not answer", "Try again later."),
         ProblemType("kafka_unavailable", 503, "Kafka does not take matches", "Send the same body again later."),

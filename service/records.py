@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.broker import ASK_S, describe_group, describe_topic
+from service.brokers import Brokers
 from service.log import LogUnavailable, answered, closed
 
 NEAR: Final = 1_000
@@ -50,14 +51,14 @@ class Extent:
     end: int
 
 
-async def stable_ends(kafka: str, topic: str, partitions: int) -> dict[int, int]:
+async def stable_ends(kafka: Brokers, topic: str, partitions: int) -> dict[int, int]:
     """Find the last stable offset of each partition: where the oldest open transaction begins, else the log's end.
 
     Raises
     ------
     LogUnavailable
     """
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, isolation_level="read_committed")
+    consumer = AIOKafkaConsumer(**kafka.arguments(), enable_auto_commit=False, isolation_level="read_committed")
     with answered():
         try:
             await consumer.start()
@@ -67,7 +68,7 @@ async def stable_ends(kafka: str, topic: str, partitions: int) -> dict[int, int]
     return {place.partition: int(offset) for place, offset in found.items()}
 
 
-async def extents(kafka: str, topic: str, partitions: int) -> dict[int, Extent]:
+async def extents(kafka: Brokers, topic: str, partitions: int) -> dict[int, Extent]:
     """Find where the log of each partition begins and ends.
 
     Raises
@@ -77,15 +78,14 @@ async def extents(kafka: str, topic: str, partitions: int) -> dict[int, Extent]:
     return await look_at_newest(kafka, topic, partitions, 0, 0.0, lambda record: None)
 
 
-async def lag(kafka: str, topic: str, group: str) -> int | None:
+async def lag(kafka: Brokers, topic: str, group: str) -> int | None:
     """Count the records of a topic that a consumer group has not committed; None where it never committed any.
 
     A partition without a commitment counts from its beginning.
 
     Parameters
     ----------
-    kafka : str
-        ``HOST:PORT``, several separated by commas.
+    kafka : Brokers
     topic, group : str
 
     Raises
@@ -103,13 +103,14 @@ async def lag(kafka: str, topic: str, group: str) -> int | None:
 
 
 async def look_at_newest(
-    kafka: str, topic: str, partitions: int, most: int, seconds: float, look: Callable[[HeadedRecord], None]
+    kafka: Brokers, topic: str, partitions: int, most: int, seconds: float, look: Callable[[HeadedRecord], None]
 ) -> dict[int, Extent]:
     """Show the newest records of every partition, in order of offset, committed or not; none is kept.
 
     Parameters
     ----------
-    kafka, topic : str
+    kafka : Brokers
+    topic : str
     partitions : int
         How many it has.
     most : int
@@ -129,7 +130,7 @@ async def look_at_newest(
     LogUnavailable
     """
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka,
+        **kafka.arguments(),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=1 << 18,
@@ -156,13 +157,12 @@ async def look_at_newest(
     return {place.partition: Extent(int(firsts[place]), int(ends[place])) for place in places}
 
 
-async def read_records(kafka: str, places: Collection[Place], seconds: float) -> dict[Place, HeadedRecord]:
+async def read_records(kafka: Brokers, places: Collection[Place], seconds: float) -> dict[Place, HeadedRecord]:
     """Read records of which it is known where they lie; the answer lacks those that are no longer there.
 
     Parameters
     ----------
-    kafka : str
-        ``HOST:PORT``, several separated by commas.
+    kafka : Brokers
     places : collection of Place
         All of them are held in memory: ask for few at a time.
     seconds : float
@@ -190,9 +190,9 @@ async def read_records(kafka: str, places: Collection[Place], seconds: float) ->
 
 
 async def _collect_all(
-    kafka: str, wanted: Mapping[TopicPartition, Sequence[int]], found: dict[Place, HeadedRecord]
+    kafka: Brokers, wanted: Mapping[TopicPartition, Sequence[int]], found: dict[Place, HeadedRecord]
 ) -> None:
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="none")
+    consumer = AIOKafkaConsumer(**kafka.arguments(), enable_auto_commit=False, auto_offset_reset="none")
     with answered():
         try:
             await consumer.start()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
+from service.brokers import Brokers
 from service.log import LogUnavailable, answered, producer
 from service.partitioner import Partitioner, partition_of
 
@@ -28,14 +29,13 @@ class Writer:
 
     Parameters
     ----------
-    kafka : str
-        ``HOST:PORT``, several separated by commas.
+    kafka : Brokers
     topic : str
     partitioner : {"murmur2", "crc32"}
         Which pool belongs in which partition.
     """
 
-    def __init__(self, kafka: str, topic: str, partitioner: Partitioner) -> None:
+    def __init__(self, kafka: Brokers, topic: str, partitioner: Partitioner) -> None:
         self._kafka = kafka
         self._topic = topic
         self._partitioner = partitioner

@@ -61,7 +61,7 @@ class Brake:
 
     async def _look(self) -> None:
         settings = self._settings
-        self._lag = await lag(settings.kafka, settings.topic, settings.group)
+        self._lag = await lag(settings.brokers, settings.topic, settings.group)
         self._look_at = time.monotonic() + LOOK_S
         if self._lag is None:
             self._tell(

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from standings.commands import dead_letters, matchups, offline, operate, run, simulate
+from standings.commands import dead_letters, keys, matchups, offline, operate, run, simulate
 from standings.errors import Mistake, Trouble
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 for part in (run, offline, matchups, simulate, operate):
     app.add_typer(part.app)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

@@ -130,7 +130,7 @@ async def newest(settings: Settings) -> Letters:
         Kafka does not answer.
     """
     try:
-        return await newest_letters(settings.kafka, settings.topic, MOST_LOOKED_AT, READ_S)
+        return await newest_letters(settings.brokers, settings.topic, MOST_LOOKED_AT, READ_S)
     except LogUnavailable as error:
         raise Trouble(f"{error} at {settings.kafka}") from error
 
@@ -201,7 +201,7 @@ async def show_letter(settings: Settings, place: Place) -> None:
             f"no dead letter of {'/'.join(map(str, place))}: `standings dead-letters list` has them all{more}"
         )
     try:
-        records = await read_records(settings.kafka, [place, found.lies], READ_S)
+        records = await read_records(settings.brokers, [place, found.lies], READ_S)
     except LogUnavailable as error:
         raise Trouble(f"{error} at {settings.kafka}") from error
     original = records.get(place)

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from consumers.lag import WAITING_S
 from service.broker import Group, Topic, count_brokers, count_members, describe_group, describe_topic
+from service.brokers import Brokers
 from service.log import LogUnavailable, dead_letters_topic
 from service.records import Extent, look_at_newest, stable_ends
 from service.settings import Settings
@@ -99,6 +100,7 @@ async def examine(settings: Settings, options: Collection[str], environment: Col
     checks = [
         configuration.environment(environment),
         written,
+        configuration.keys_file(settings),
         *log_checks,
         other,
         *store_checks,
@@ -116,13 +118,12 @@ async def examine(settings: Settings, options: Collection[str], environment: Col
 async def _examine_log(
     settings: Settings,
 ) -> tuple[list[Check], Topic | Unanswered | None, dict[int, Extent] | Unanswered]:
-    addresses = list(log.addresses(settings.kafka))
-    answers = dict(
-        zip(addresses, await asyncio.gather(*(_asked(count_brokers(one)) for one in addresses)), strict=True)
-    )
+    brokers, addresses = settings.brokers, list(log.addresses(settings.kafka))
+    counts = await asyncio.gather(*(_asked(count_brokers(brokers.at(one))) for one in addresses))
+    answers = dict(zip(addresses, counts, strict=True))
     reached = {address: number for address, number in answers.items() if isinstance(number, int)}
-    brokers = max(reached.values(), default=0)
-    kafka = ",".join(reached)
+    count = max(reached.values(), default=0)
+    kafka = brokers.at(",".join(reached))
     tally = producers.Producers(0, settings.partitioner)
     away: Topic | Unanswered | None = Unanswered("Kafka does not answer")
     topic, letters = away, away
@@ -149,7 +150,7 @@ async def _examine_log(
         sampled = unknown((check.name for check in sampled), extents.reason)
     checks = [
         log.brokers(answers),
-        *log.topic(settings.topic, topic, brokers),
+        *log.topic(settings.topic, topic, count),
         log.beginning(extents),
         log.transactions(settings.topic, held),
         log.dead_letters(dead_letters_topic(settings.topic), letters),
@@ -174,7 +175,7 @@ async def _examine_store(settings: Settings, store: Store) -> tuple[list[Check],
     return [*redis.server(address, server), redis.scripts(refused), clock], None
 
 
-async def _held(kafka: str, topic: str, extents: dict[int, Extent]) -> dict[int, int]:
+async def _held(kafka: Brokers, topic: str, extents: dict[int, Extent]) -> dict[int, int]:
     """Find the transactions that are in the way now and still are after a while: where they begin, by partition."""
     found = await stable_ends(kafka, topic, len(extents))
     found = {partition: stable for partition, stable in found.items() if stable < extents[partition].end}
@@ -192,7 +193,7 @@ async def _examine_group(settings: Settings, store: Store, topic: Topic | Unansw
     if noted not in ("", settings.group) and isinstance(noted, str):
         members = topic if isinstance(topic, Unanswered) else Unanswered("there is no topic")
         if isinstance(topic, Topic):
-            members = await _asked(count_members(settings.kafka, settings.topic, noted))
+            members = await _asked(count_members(settings.brokers, settings.topic, noted))
     return log.other_group(settings.group, noted, members)
 
 

@@ -56,7 +56,7 @@ class Sender:
         self.sent = 0
         self._settings = settings
         self._partitions = partitions
-        self._producer = producer(settings.kafka)
+        self._producer = producer(settings.brokers)
         self._partition_of: dict[str, int] = {}
         self._open: dict[int, Any] = {}
         self._on_their_way: list[tuple[asyncio.Future[object], int]] = []
@@ -186,7 +186,7 @@ async def _find_topic(settings: Settings) -> int:
     deadline = time.monotonic() + WAIT_S
     while True:
         try:
-            topic = await describe_topic(settings.kafka, settings.topic)
+            topic = await describe_topic(settings.brokers, settings.topic)
         except LogUnavailable as error:
             if time.monotonic() > deadline:
                 raise Trouble(f"{error} at {settings.kafka} (waited {WAIT_S:g} s)") from error

@@ -120,7 +120,7 @@ async def skip(settings: Settings, partition: int, offsets: str) -> int:
     """
     first, last = _range(offsets)
     async with _partition(settings, partition, stored=False) as (store, _, partitions):
-        log = (await extents(settings.kafka, settings.topic, partitions))[partition]
+        log = (await extents(settings.brokers, settings.topic, partitions))[partition]
         if last >= log.end:
             raise Mistake(f"OFFSET {offsets}: the log of partition {partition} ends at {log.end}")
         keys = (await look(store, _keys(settings, partition))).keys
@@ -164,7 +164,7 @@ async def _partition(settings: Settings, partition: int, stored: bool) -> AsyncI
     except ValueError as error:
         raise Mistake("--redis: not an address of Redis; it is redis://USER:PASSWORD@HOST:PORT/DB") from error
     try:
-        topic = await describe_topic(settings.kafka, settings.topic)
+        topic = await describe_topic(settings.brokers, settings.topic)
         if topic is None:
             raise Mistake(f"--topic: Kafka at {settings.kafka} has no topic {settings.topic!r}")
         if partition >= topic.partitions:

@@ -71,13 +71,12 @@ class Part(ServerProcess):
             "partitioner": settings.partitioner,
             "batch": str(settings.batch),
         }
-        if settings.pools is not None:
-            given["pools"] = str(settings.pools.absolute())
+        for name in ("pools", "keys", "kafka_ca"):
+            if (path := getattr(settings, name)) is not None:
+                given[name] = str(path.absolute())
         for bound in ("most_dead_share", "most_dead_run"):
             if (value := getattr(settings, bound)) is not None:
                 given[bound] = str(value)
-        if settings.key is not None:
-            given["key"] = settings.key.get_secret_value()
         # It works in another folder and must find the same code.
         paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
         exported = {f"STANDINGS_{name.upper()}": value for name, value in given.items()}

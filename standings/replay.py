@@ -17,6 +17,7 @@ from rich.text import Text
 from consumers.judge import Judge
 from consumers.seen import SeenIds
 from service.broker import describe_topic
+from service.brokers import Brokers
 from service.dead_letters import REPLAYED_HEADER, Found, pool_of
 from service.log import LogUnavailable, answered, producer
 from service.partitioner import partition_of
@@ -182,13 +183,13 @@ async def replay(settings: Settings, filters: Filters, dry_run: bool) -> Replaye
     chosen = [found for found in read.found if filters.take(found.letter)]
     chosen.sort(key=lambda found: (found.timestamp, found.letter.place))
     try:
-        topic = await describe_topic(settings.kafka, settings.topic)
+        topic = await describe_topic(settings.brokers, settings.topic)
         if topic is None:
             raise Mistake(f"Kafka at {settings.kafka} has no topic {settings.topic!r}")
-        bench = Bench(settings, store, pools, await extents(settings.kafka, settings.topic, topic.partitions))
-        async with nullcontext() if dry_run else _started(settings.kafka) as client:
+        bench = Bench(settings, store, pools, await extents(settings.brokers, settings.topic, topic.partitions))
+        async with nullcontext() if dry_run else _started(settings.brokers) as client:
             for chunk in _chunks(chosen):
-                candidates = await _judge_all(settings.kafka, chunk, bench, done)
+                candidates = await _judge_all(settings.brokers, chunk, bench, done)
                 if client is not None:
                     await _send_all(client, settings.topic, candidates)
                 for one in candidates:
@@ -204,7 +205,7 @@ async def replay(settings: Settings, filters: Filters, dry_run: bool) -> Replaye
 
 
 @asynccontextmanager
-async def _started(kafka: str) -> AsyncIterator[Any]:
+async def _started(kafka: Brokers) -> AsyncIterator[Any]:
     client = producer(kafka)
     try:
         with answered():
@@ -231,7 +232,7 @@ def _chunks(chosen: Sequence[Found]) -> Iterator[list[Found]]:
         yield chunk
 
 
-async def _judge_all(kafka: str, chunk: Sequence[Found], bench: Bench, done: Replayed) -> list[Candidate]:
+async def _judge_all(kafka: Brokers, chunk: Sequence[Found], bench: Bench, done: Replayed) -> list[Candidate]:
     """Read the records of letters and choose those that are to be sent; notes the others."""
     records = await read_records(kafka, [found.letter.place for found in chunk], READ_S)
     whole = {found.letter.place: found for found in chunk}

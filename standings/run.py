@@ -74,6 +74,7 @@ def configure_logging() -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.getLogger("asyncio").addFilter(_is_no_late_data)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     structlog.configure(
@@ -82,6 +83,11 @@ def configure_logging() -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _is_no_late_data(record: logging.LogRecord) -> bool:
+    """Leave out what uvloop says where the other end sends on over TLS after we have closed: nothing is wrong."""
+    return not record.getMessage().startswith("Fatal error on SSL protocol") or "closed=True" not in record.getMessage()
 
 
 def ingest(settings: Settings, ops_host: str, ops_port: int) -> None:
@@ -131,7 +137,7 @@ def _with_ops(part: Callable[[Settings, int, str], PartT], settings: Settings, o
         raise Mistake(f"the address of Redis cannot be used: {error}") from error
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
+def serve(settings: Settings, host: str, port: int, *, without_keys: bool) -> None:
     """Run the API until SIGTERM or SIGINT.
 
     Raises
@@ -144,7 +150,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
 
     configure_logging()
     try:
-        serve_api(settings, host, port)
+        serve_api(settings, host, port, without_keys=without_keys)
     except CannotServe as error:
         raise Mistake(str(error)) from error
 
@@ -246,7 +252,7 @@ async def _reach_redis(console: Console, settings: Settings) -> None:
 
 async def _reach_topic(console: Console, settings: Settings) -> int:
     """Wait until the topic is there, and say once what is waited for; answers its number of partitions."""
-    return await _until(console, lambda: ensure_topic(settings.kafka, settings.topic, PARTITIONS))
+    return await _until(console, lambda: ensure_topic(settings.brokers, settings.topic, PARTITIONS))
 
 
 async def _until(console: Console, step: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -280,10 +286,11 @@ async def _play_and_watch(settings: Settings, partitions: int, servers: Sequence
 
 def _addresses(settings: Settings, api: ServePart) -> Panel:
     board = f"{api.url}/v1/pools/{POOLS[0]}/leaderboard"
+    shown = "" if settings.keys is None else "-H 'Authorization: Bearer KEY' "
     redis = urlsplit(settings.redis.get_secret_value())
     rows = {
         "API": api.url,
-        "Try": f"curl {board}",
+        "Try": f"curl {shown}{board}",
         "Kafka": f"{settings.kafka}  topic {settings.topic}, key = pool",
         "Redis": redis._replace(netloc=redis.netloc.rpartition("@")[2]).geturl(),
         "Data": f"{home()}  delete it to begin anew",

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, tzinfo
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.api.app import create_app
+from service.keys import Scope, new_key
 from service.settings import Settings
 from tests.league import TOPIC, League, league
 
@@ -66,8 +68,16 @@ def is_problem(response: httpx.Response, status: int, slug: str) -> Any:
     return body
 
 
-def settings(url: str, installation: str, key: str | None = None, **more: str) -> Settings:
-    return Settings.model_validate({"redis": url, "installation": installation, "topic": TOPIC, "key": key, **more})
+def settings(url: str, installation: str, **more: str) -> Settings:
+    return Settings.model_validate({"redis": url, "installation": installation, "topic": TOPIC, **more})
+
+
+def keys_in(path: Path, *scopes: Scope, **more: int) -> dict[str, dict[str, str]]:
+    """Write a keys file, a key a scope; answers the header that shows each."""
+    made = {scope: new_key(f"a-{scope}", [scope]) for scope in scopes}
+    extra = "".join(f"{name} = {value}\n" for name, value in more.items())
+    path.write_text("\n".join(f"{table}{extra}" for _, table in made.values()))
+    return {scope: {"Authorization": f"Bearer {key}"} for scope, (key, _) in made.items()}
 
 
 @asynccontextmanager

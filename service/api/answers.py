@@ -78,6 +78,7 @@ class ProblemAnswer(TypedDict):
 
 
 PROBLEM_MEDIA: Final = "application/problem+json"
+PROBLEM_SCHEMA: Final = {"$ref": "#/components/schemas/ProblemAnswer"}
 
 
 def example(value: Mapping[str, Any]) -> dict[int | str, dict[str, Any]]:
@@ -123,7 +124,7 @@ def problem_response(problem: Problem, trace_id: str, headers: Mapping[str, str]
     more = dict(headers or {})
     if kind.status == 401:
         more["WWW-Authenticate"] = "Bearer"
-    if kind.status in (409, 503):
+    if kind.status in (409, 429, 503):
         more["Retry-After"] = "1"
     answer = ProblemAnswer(
         type=type_path(kind.slug),

@@ -78,6 +78,8 @@ def create_app(settings: Settings) -> FastAPI:
         Where the address of Redis is no address.
     PoolsInvalid
         Where the pools file cannot be used.
+    KeysInvalid
+        Where the keys file cannot be used.
     """
     parts = make_parts(settings)
 

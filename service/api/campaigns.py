@@ -32,7 +32,7 @@ from service.suggest.ask import Ask
 from service.suggest.campaign import Running
 from service.suggest.desk import Given
 
-router = resource("campaigns")
+router = resource("campaigns", POST="suggest", DELETE="suggest")
 
 Id = Annotated[str, Path(description="as it was begun", examples=["ca-bbtkmvsrm6lqqkk2"])]
 ENDED: Final[dict[int | str, dict[str, Any]]] = {

@@ -30,7 +30,7 @@ READ_S: Final = 10.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _cursor: Final = re.compile(r"(0|[1-9][0-9]{0,14})-(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,18})")
 
-router = resource("dead letters")
+router = resource("dead letters", GET="operate")
 
 
 class DeadLetter(TypedDict):
@@ -101,7 +101,7 @@ async def dead_letters(
         raise wrong_field("invalid_parameter", "reason", f"no reason {reason!r}", nearest(reason, list(PROBLEMS)))
     after = None if cursor is None else decode_order(cursor)
     try:
-        read = await newest_letters(shared.settings.kafka, shared.settings.topic, MOST_LETTERS, READ_S)
+        read = await newest_letters(shared.settings.brokers, shared.settings.topic, MOST_LETTERS, READ_S)
     except LogUnavailable as error:
         raise Problem("kafka_unavailable", str(error)) from error
     found = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import unquote_to_bytes
@@ -11,27 +12,33 @@ from urllib.parse import unquote_to_bytes
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
 from fastapi.routing import APIRoute
 
-from service.api.answers import ProblemAnswer, problem_example
+from service.api.answers import PROBLEM_MEDIA, PROBLEM_SCHEMA, problem_example
 from service.api.route import Route
 from service.api.shared import Shared
 from service.fields import NAME_BYTES, is_slug
+from service.keys import Scope
 from service.pools import Pool
 from service.problems import FieldError, Problem, wrong_field
 from service.ratings import RatingSystem
 from service.store.partitions import unknown_pool
 
 
-async def key_needed(request: Request, shared: Shared) -> None:
-    """Refuse a request without the key, where one is configured."""
-    key = shared.settings.key
-    if not key:
-        return
-    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not shown:
-        raise Problem("no_key", "the request shows no key")
-    # Headers are bytes; Starlette reads them as Latin-1.
-    if not hmac.compare_digest(shown.strip().encode("latin-1"), key.get_secret_value().encode()):
-        raise Problem("no_key", "the key that the request shows is not known")
+@dataclass(frozen=True, eq=False)
+class Needs:
+    """The dependency that refuses a request whose key has not the scope of its method.
+
+    Parameters
+    ----------
+    scopes : mapping
+        The scope of each method.
+    """
+
+    scopes: Mapping[str, Scope]
+
+    async def __call__(self, request: Request, shared: Shared) -> None:
+        """Let the request in, or not."""
+        # Headers are bytes; Starlette reads them as Latin-1.
+        shared.guard.admit(request.headers.get("authorization", "").encode("latin-1"), self.scopes[request.method])
 
 
 async def readable(request: Request) -> None:
@@ -68,28 +75,41 @@ def nearest(name: str, known: list[str]) -> str:
 _TITLES: Final = {
     400: ("malformed", "Not readable"),
     401: ("no_key", "A key is needed"),
+    403: ("missing_scope", "The key has not the scope"),
     404: ("unknown_pool", "No such pool, player or name"),
     409: ("not_applied_yet", "The state has not come as far as `after`, or its results are not fitted yet"),
     422: ("invalid_parameter", "A parameter cannot be used"),
+    429: ("rate_limited", "The key asks more often than it may"),
     503: ("redis_unavailable", "Redis does not answer, or what is stored cannot be read"),
 }
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {
-        "model": ProblemAnswer,
-        "description": title,
-        "content": {"application/json": {"example": problem_example(slug)}},
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document that a route answers with problems of these statuses."""
+    return {
+        status: {
+            "description": title,
+            "content": {PROBLEM_MEDIA: {"schema": PROBLEM_SCHEMA, "example": problem_example(slug)}},
+        }
+        for status, (slug, title) in _TITLES.items()
+        if status in statuses
     }
-    for status, (slug, title) in _TITLES.items()
-}
 
 
-def resource(name: str) -> APIRouter:
-    """Make the router of a resource: it needs the key, reads UTF-8, takes only the parameters it documents."""
+def resource(name: str, **scopes: Scope) -> APIRouter:
+    """Make the router of a resource: it needs a key, reads UTF-8, takes only the parameters it documents.
+
+    Parameters
+    ----------
+    name : str
+    **scopes : str
+        The scope that each method needs, such as ``POST="feed"``; GET needs ``read`` unless it says otherwise.
+    """
     return APIRouter(
         prefix="/v1",
         tags=[name],
-        dependencies=[Depends(key_needed), Depends(readable)],
-        responses=_PROBLEMS,
+        dependencies=[Depends(Needs({"GET": "read", **scopes})), Depends(readable)],
+        responses=problems(*_TITLES),
         route_class=Route,
         generate_unique_id_function=by_name,
     )

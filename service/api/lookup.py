@@ -19,7 +19,7 @@ from service.store.board import Named
 
 MOST_NAMES: Final = 1_000
 
-router = resource("lookup")
+router = resource("lookup", POST="read")
 
 
 class Lookup(BaseModel):

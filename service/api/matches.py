@@ -26,7 +26,7 @@ from service.store.partitions import Unreadable
 from service.store.receipts import ranks_of, read_receipts
 from service.store.streams import RECEIPT_HEADER, Receipt
 
-router = resource("matches")
+router = resource("matches", POST="feed")
 
 
 class PlayerChange(TypedDict):

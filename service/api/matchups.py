@@ -18,7 +18,7 @@ from service.api.wanted import Wanted, ask_of
 
 MOST_BODY: Final = 4 << 20
 
-router = resource("matchups")
+router = resource("matchups", POST="suggest", DELETE="suggest")
 
 
 @router.post(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
 
-from service.api.answers import PROBLEM_MEDIA
+from service.api.answers import PROBLEM_MEDIA, PROBLEM_SCHEMA
 from service.api.bodies import describe_bodies
+from service.api.inputs import Needs
 from service.match import Match
-
-_PROBLEM: Final = {"$ref": "#/components/schemas/ProblemAnswer"}
 
 
 class Application(FastAPI):
@@ -26,14 +28,27 @@ class Application(FastAPI):
             _, records = msgspec.json.schema_components((Match,), ref_template="#/components/schemas/{name}")
             components["schemas"].update(records)
             components["securitySchemes"] = {
-                "key": {"type": "http", "scheme": "bearer", "description": "Needed where the service has a key."}
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Needed where the service has keys; an operation names the scope that it needs.",
+                }
             }
-            for path, operations in document["paths"].items():
+            for route in iter_route_contexts(self.routes):
+                for needs in _needs(getattr(route, "dependant", None)):
+                    for method in route.methods or ():
+                        operation = document["paths"][route.path_format][method.lower()]
+                        operation["security"] = [{"key": [needs.scopes[method]]}, {}]
+            for operations in document["paths"].values():
                 for operation in operations.values():
-                    if path.startswith("/v1/") or path == "/metrics":
-                        operation["security"] = [{"key": []}, {}]
                     for response in operation["responses"].values():
                         content = response.get("content", {})
-                        if content.get("application/json", {}).get("schema") == _PROBLEM:
+                        if content.get("application/json", {}).get("schema") == PROBLEM_SCHEMA:
                             content[PROBLEM_MEDIA] = content.pop("application/json")
         return super().openapi()
+
+
+def _needs(dependant: Dependant | None) -> Iterator[Needs]:
+    for inner in dependant.dependencies if dependant else ():
+        if isinstance(inner.call, Needs):
+            yield inner.call

@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from service.api.inputs import by_name, key_needed
+from service.api.inputs import Needs, by_name, problems
 from service.api.shared import Shared
 from service.store.connection import StoreUnavailable
 from service.store.partitions import Unreadable
@@ -52,7 +52,13 @@ async def readyz(shared: Shared, response: Response) -> ReadyAnswer:
     return ReadyAnswer(ready=not missing, missing=missing)
 
 
-@router.get("/metrics", summary="Metrics", response_class=PlainTextResponse, dependencies=[Depends(key_needed)])
+@router.get(
+    "/metrics",
+    summary="Metrics",
+    response_class=PlainTextResponse,
+    dependencies=[Depends(Needs({"GET": "operate"}))],
+    responses=problems(401, 403, 429),
+)
 async def metrics() -> Response:
     """Show every metric in the text format of Prometheus."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -21,7 +21,7 @@ from service.performance import MOST_RESULTS, SCORES, performance
 from service.problems import FieldError, Problem
 from service.rate import DAY_MS, LAST_AT
 
-router = resource("performance")
+router = resource("performance", POST="read")
 
 
 class ResultAgainst(BaseModel):

@@ -32,7 +32,7 @@ MOST_COMPARED: Final = 50
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-router = resource("predictions")
+router = resource("predictions", POST="read")
 
 
 class PlannedSide(BaseModel):

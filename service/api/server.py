@@ -1,4 +1,4 @@
-"""Serving the application: one process, on this machine alone unless a key guards it."""
+"""Serving the application: one process, on this machine alone unless keys guard it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 
 from service.api.app import create_app
+from service.keys import KeysInvalid
 from service.pool_file import PoolsInvalid
 from service.settings import Settings
 from service.warm import warm_policies
@@ -55,7 +56,7 @@ class _Server(uvicorn.Server):
             loop.remove_signal_handler(signum)
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
+def serve(settings: Settings, host: str, port: int, *, without_keys: bool = False) -> None:
     """Serve the API until SIGTERM or SIGINT; a stop takes at most `STOP_S`.
 
     Parameters
@@ -65,18 +66,22 @@ def serve(settings: Settings, host: str, port: int) -> None:
         Name or address to listen at.
     port : int
         0 takes a free one.
+    without_keys : bool
+        Listen beyond this machine though there are no keys.
 
     Raises
     ------
     CannotServe
-        Where the address is not this machine's own loopback and no key is set, is taken or is none; where the
-        address of Redis is none.
+        Where the address is not this machine's own loopback and there are no keys, is taken or is none; where the
+        address of Redis is none; where the file of pools or of keys cannot be used.
     """
-    listener = _listen(host, port, guarded=bool(settings.key))
+    if without_keys and settings.keys is not None:
+        raise CannotServe(f"--without-keys: {settings.keys} holds keys; leave out STANDINGS_KEYS, or the option")
+    listener = _listen(host, port, anywhere=without_keys or settings.keys is not None)
     with listener:
         try:
             app = create_app(settings)
-        except PoolsInvalid as error:
+        except (PoolsInvalid, KeysInvalid) as error:
             raise CannotServe(str(error)) from error
         except ValueError as error:
             raise CannotServe(f"the address of Redis cannot be used: {error}") from error
@@ -95,12 +100,12 @@ def serve(settings: Settings, host: str, port: int) -> None:
         _Server(config, app.state.parts.changes.end).run([listener])
 
 
-def _listen(host: str, port: int, *, guarded: bool) -> socket.socket:
+def _listen(host: str, port: int, *, anywhere: bool) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # The address that is listened at is judged, not the name that was given for it.
-        if not guarded and not ipaddress.ip_address(address[0]).is_loopback:
-            raise CannotServe(f"listening at {host} needs a key: set STANDINGS_KEY, or listen at 127.0.0.1")
+        if not anywhere and not ipaddress.ip_address(address[0]).is_loopback:
+            raise CannotServe(f"listening at {host} needs keys: set STANDINGS_KEYS, or listen at 127.0.0.1")
         return socket.create_server(address, family=family, backlog=WAITING)
     except OSError as error:
         raise CannotServe(f"cannot listen at {host}, port {port}: {error.strerror or error}") from error

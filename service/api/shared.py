@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from service.api.guard import Guard
 from service.pool_file import read_pools
 from service.pools import Pools
 from service.settings import Settings
@@ -30,6 +31,8 @@ class Parts:
     Attributes
     ----------
     settings : Settings
+    guard : Guard
+        Lets requests in.
     pools : Pools
         How each pool is configured.
     store : Store
@@ -49,6 +52,7 @@ class Parts:
     """
 
     settings: Settings
+    guard: Guard
     pools: Pools
     store: Store
     partitions: Partitions
@@ -78,6 +82,8 @@ def make_parts(settings: Settings) -> Parts:
         Where the address of Redis is no address.
     PoolsInvalid
         Where the pools file cannot be used.
+    KeysInvalid
+        Where the keys file cannot be used.
     """
     pools = read_pools(settings.pools)
     store = Store(settings.redis.get_secret_value())
@@ -85,6 +91,7 @@ def make_parts(settings: Settings) -> Parts:
     counts = PairCounts(partitions)
     return Parts(
         settings=settings,
+        guard=Guard(settings.keys),
         pools=pools,
         store=store,
         partitions=partitions,
@@ -93,11 +100,11 @@ def make_parts(settings: Settings) -> Parts:
         campaigns=Campaigns(store, partitions, settings.installation, settings.topic),
         watch=Watch(partitions),
         changes=Changes(partitions),
-        writer=Writer(settings.kafka, settings.topic, settings.partitioner),
+        writer=Writer(settings.brokers, settings.topic, settings.partitioner),
         suggestions=Suggestions(
             partitions,
             Leases(store, partitions, settings.installation, settings.topic),
-            Keeper(settings.kafka, settings.topic, settings.partitioner),
+            Keeper(settings.brokers, settings.topic, settings.partitioner),
             counts,
         ),
     )

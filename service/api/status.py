@@ -83,7 +83,7 @@ async def status(shared: Shared, as_of: Now) -> Response:
     logs: dict[int, Extent] | None = None
     try:
         async with asyncio.timeout(LOG_S):
-            logs = await extents(settings.kafka, settings.topic, len(keys))
+            logs = await extents(settings.brokers, settings.topic, len(keys))
     except (LogUnavailable, TimeoutError):
         # Ratings are read without Kafka.
         pass

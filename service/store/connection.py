@@ -14,6 +14,8 @@ import hiredis
 from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from service.store.tls import share_context
+
 Argument = str | bytes | int
 """What a command is made of."""
 
@@ -63,6 +65,7 @@ class Store:
         self._pool = BlockingConnectionPool.from_url(
             url, max_connections=CONNECTIONS, timeout=timeout, socket_connect_timeout=timeout, protocol=2
         )
+        share_context(self._pool)
 
     async def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """Run a script of this folder.

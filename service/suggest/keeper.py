@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from service.broker import ensure_topic
+from service.brokers import Brokers
 from service.log import LogUnavailable, matchups_topic
 from service.partitioner import Partitioner
 from service.suggest.account import Account, Base
@@ -21,14 +22,13 @@ class Keeper:
 
     Parameters
     ----------
-    kafka : str
-        ``HOST:PORT``, several separated by commas.
+    kafka : Brokers
     topic : str
         The topic of matches, beside which theirs is made where it is missing.
     partitioner : {"murmur2", "crc32"}
     """
 
-    def __init__(self, kafka: str, topic: str, partitioner: Partitioner) -> None:
+    def __init__(self, kafka: Brokers, topic: str, partitioner: Partitioner) -> None:
         self._kafka = kafka
         self._topic = matchups_topic(topic)
         self._writer = Writer(kafka, self._topic, partitioner)

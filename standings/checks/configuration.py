@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import msgspec
 from pydantic import SecretStr
 
+from service.keys import SCOPES, KeysInvalid, read_keys
 from service.pool_file import PoolsInvalid, read_pools
 from service.pools import Pool, Pools, Provisional, built_in
 from service.settings import Settings
@@ -125,6 +126,21 @@ def pools_file(settings: Settings) -> tuple[Check, Pools | None]:
     if not pools.source:
         return Check("pools.file", "ok", "no file: what is built in is in force"), pools
     return Check("pools.file", "ok", f"{pools.source}: {counted(len(pools.sections), 'section')}"), pools
+
+
+def keys_file(settings: Settings) -> Check:
+    """Read the keys file as it stands now; a part that runs may have one in force from before it was spoiled."""
+    if settings.keys is None:
+        return Check("keys.file", "ok", "no keys: the API answers everybody, on its own machine alone")
+    try:
+        keys = read_keys(settings.keys)
+    except KeysInvalid as error:
+        remedy = "put it right: serve does not start with it, and goes on with the keys that it had"
+        return Check("keys.file", "problem", str(error), remedy)
+    granted = {scope for key in keys.values() for scope in key.scopes}
+    none = [scope for scope in SCOPES if scope not in granted]
+    found = f"{settings.keys}: {counted(len(keys), 'key')}"
+    return Check("keys.file", "ok", f"{found}; none has the scope {listed(none)}" if none else found)
 
 
 def sections_in_force(pools: Pools) -> list[Section]:

@@ -81,12 +81,16 @@ def serve(
     pools: PoolsFile = None,
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
+    without_keys: Annotated[
+        bool,
+        typer.Option("--without-keys", help="Listen beyond this machine though there are no keys."),
+    ] = False,
 ) -> None:
     """Answer over HTTP."""
     settings = settings_of(kafka=kafka, redis=redis, topic=topic, group=group, pools=pools)
     from standings import run
 
-    run.serve(settings, host, port)
+    run.serve(settings, host, port, without_keys=without_keys)
 
 
 @app.command()

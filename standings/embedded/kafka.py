@@ -58,6 +58,7 @@ class KafkaServer(ServerProcess):
 
     name: ClassVar[str] = "Kafka"
     port_count: ClassVar[int] = 2  # clients, controller
+    format_options: ClassVar[Sequence[str]] = ()  # more words for the tool that makes the data folder
 
     def __init__(
         self,
@@ -97,10 +98,19 @@ class KafkaServer(ServerProcess):
         # A fixed first byte: an id that began with a dash would be read as an option.
         cluster = base64.urlsafe_b64encode(b"s" + uuid.uuid4().bytes[1:]).rstrip(b"=").decode()
         config = self._write_properties("format.properties", new)
-        command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", config]
+        command = [
+            *self._java(),
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            cluster,
+            "-c",
+            config,
+            *self.format_options,
+        ]
         try:
             subprocess.run(
-                command,
+                [*command, *self.format_options],
                 check=True,
                 cwd=self.folder,
                 env=dict(self._environment()),
@@ -143,7 +153,7 @@ class KafkaServer(ServerProcess):
         ]
 
     def _write_properties(self, name: str, data: Path) -> Path:
-        clients, controller = self._ports
+        clients, controller, *_ = self._ports
         properties = {
             "process.roles": "broker,controller",
             "node.id": "1",

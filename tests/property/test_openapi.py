@@ -31,6 +31,7 @@ from schemathesis.transport.asgi import ASGI_TRANSPORT
 from service.api.app import create_app
 from service.api.live import MOST_WAIT_S
 from service.broker import ensure_topic
+from service.brokers import Brokers
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.api import settings
 from tests.league import TOPIC, duel, league, tie
@@ -79,7 +80,7 @@ def api(valkey: ValkeyServer, kafka: KafkaServer) -> Iterator[FastAPI]:
             for pool in (POOL, "arena", "go"):
                 await made.play(*(duel(pool, PLAYER, name) for name in ("ann", "bob", "cid", "dan", "a/b", "ü")))
                 await made.play(tie(pool, [["ann", "bob"], ["cid"], ["dan", "eve"]]))
-        await ensure_topic(kafka.bootstrap, TOPIC, 2)
+        await ensure_topic(Brokers(kafka.bootstrap), TOPIC, 2)
 
     asyncio.run(fill())
     yield create_app(settings(valkey.url, installation).model_copy(update={"kafka": kafka.bootstrap}))

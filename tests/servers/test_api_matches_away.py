@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from service import writer
+from service.brokers import Brokers
 from service.log import producer
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.api import is_problem
@@ -124,7 +125,7 @@ def test_kafka_was_never_there(valkey: ValkeyServer, unique: Unique) -> None:
 
 def test_every_replica_acknowledges_and_repeats_are_known(kafka: KafkaServer) -> None:
     async def run() -> None:
-        made = producer(kafka.bootstrap)
+        made = producer(Brokers(kafka.bootstrap))
         try:
             assert made._sender._acks == -1
             assert made._txn_manager is not None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from standings.embedded import KafkaServer, ValkeyServer
-from tests.api import is_problem
+from tests.api import is_problem, keys_in
 from tests.conftest import Unique
 from tests.ingesting import Place
 from tests.league import duel
@@ -142,19 +142,20 @@ def test_a_shape_that_the_pool_does_not_take(place: Place, unique: Unique, tmp_p
     asyncio.run(run())
 
 
-def test_a_key_is_needed_before_anything_is_said(place: Place, unique: Unique) -> None:
+def test_a_key_is_needed_before_anything_is_said(place: Place, unique: Unique, tmp_path: Path) -> None:
+    keys = keys_in(tmp_path / "keys.toml", "feed", "read")
     match = numbered(duel(unique("pool"), "ann", "bob"), unique)
 
     async def run() -> None:
-        async with sending(place, key="secret") as ask:
+        async with sending(place, keys=str(tmp_path / "keys.toml")) as ask:
             begun = await ends(place)
             bodies: list[Any] = [match, {}, {"matches": []}]
             for body in bodies:
                 is_problem(await ask.post(MATCHES, body), 401, "no_key")
-            response = await ask.http.post(MATCHES, json=match, headers={"Authorization": "Bearer secrets"})
-            is_problem(response, 401, "no_key")
+            response = await ask.http.post(MATCHES, json=match, headers=keys["read"])
+            is_problem(response, 403, "missing_scope")
             assert await ends(place) == begun
-            response = await ask.http.post(MATCHES, json=match, headers={"Authorization": "Bearer secret"})
+            response = await ask.http.post(MATCHES, json=match, headers=keys["feed"])
             assert response.status_code == 202
 
     asyncio.run(run())

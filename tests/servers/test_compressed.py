@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
 from service.broker import TOPIC_SETTINGS, ensure_topic
+from service.brokers import Brokers
 from standings.embedded import KafkaServer
 from tests.replay import Unique
 from tests.topics import set_topic
@@ -28,7 +29,7 @@ def test_unpacked_by_the_broker_it_must_fit(codec: str, kafka: KafkaServer, uniq
             return int((await client.send_and_wait(topic, bytes(LARGE), key=b"chess")).offset)
 
     async def work() -> None:
-        await ensure_topic(kafka.bootstrap, topic, 1)
+        await ensure_topic(Brokers(kafka.bootstrap), topic, 1)
         assert await send() == 0
         await set_topic(kafka.bootstrap, topic, {**TOPIC_SETTINGS, "compression.type": "uncompressed"})
         with pytest.raises(MessageSizeTooLargeError):

@@ -73,7 +73,7 @@ def make(settings: Settings, items: list[Item], **configs: str) -> None:
 
     async def work() -> None:
         if not configs:
-            await ensure_topic(settings.kafka, settings.topic, PARTITIONS)
+            await ensure_topic(settings.brokers, settings.topic, PARTITIONS)
             return
         async with admin(settings.kafka) as client:
             settled = {name.replace("_", "."): value for name, value in configs.items()}

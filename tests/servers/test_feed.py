@@ -19,6 +19,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from service.broker import describe_topic, ensure_topic
+from service.brokers import Brokers
 from service.match import decode
 from service.partitioner import partition_of
 from service.records import lag
@@ -80,7 +81,7 @@ async def read(
 @pytest.fixture
 def topic(kafka: KafkaServer, unique: Callable[[str], str]) -> str:
     name = unique("fed")
-    asyncio.run(ensure_topic(kafka.bootstrap, name, 4))
+    asyncio.run(ensure_topic(Brokers(kafka.bootstrap), name, 4))
     return name
 
 
@@ -156,7 +157,7 @@ def test_a_topic_that_is_not_there_is_a_mistake(
 
 def test_a_broker_that_goes_away_is_the_worlds_trouble(jars: tuple[Path, ...], tmp_path: Path) -> None:
     with KafkaServer(tmp_path / "kafka", jars) as server:
-        asyncio.run(ensure_topic(server.bootstrap, "fed", 1))
+        asyncio.run(ensure_topic(Brokers(server.bootstrap), "fed", 1))
         with feeding(server.bootstrap, "fed") as (sending, pipe, said):
             pipe.write(match(1, "chess") + "\n")
             pipe.flush()
@@ -186,20 +187,20 @@ def test_lag_is_what_a_group_has_not_committed(
 ) -> None:
     path, group = tmp_path / "matches.ndjson", unique("group")
     path.write_text("\n".join(match(number, f"pool-{number % 9}") for number in range(1_000)))
-    assert asyncio.run(lag(kafka.bootstrap, topic, group)) is None
+    assert asyncio.run(lag(Brokers(kafka.bootstrap), topic, group)) is None
     feed(kafka.bootstrap, topic, str(path)).communicate(timeout=60)
-    assert asyncio.run(lag(kafka.bootstrap, topic, group)) is None
+    assert asyncio.run(lag(Brokers(kafka.bootstrap), topic, group)) is None
     found = asyncio.run(read(kafka.bootstrap, topic, 1_000, 4))
     largest = max(found, key=lambda partition: len(found[partition]))
     place = TopicPartition(topic, largest)
     asyncio.run(commit(kafka.bootstrap, group, {place: 100}))
-    assert asyncio.run(lag(kafka.bootstrap, topic, group)) == 900
+    assert asyncio.run(lag(Brokers(kafka.bootstrap), topic, group)) == 900
     ends = {TopicPartition(topic, partition): len(records) for partition, records in found.items()}
     asyncio.run(commit(kafka.bootstrap, group, ends))
-    assert asyncio.run(lag(kafka.bootstrap, topic, group)) == 0
+    assert asyncio.run(lag(Brokers(kafka.bootstrap), topic, group)) == 0
     # As if the log had been made anew since.
     asyncio.run(commit(kafka.bootstrap, group, {place: 100_000}))
-    assert asyncio.run(lag(kafka.bootstrap, topic, group)) == 0
+    assert asyncio.run(lag(Brokers(kafka.bootstrap), topic, group)) == 0
 
 
 def test_feed_waits_while_ingest_is_far_behind(
@@ -268,8 +269,8 @@ def test_a_topic_keeps_everything(kafka: KafkaServer, topic: str) -> None:
 
 
 def test_a_topic_is_made_once(kafka: KafkaServer, topic: str) -> None:
-    assert asyncio.run(ensure_topic(kafka.bootstrap, topic, 9)) == 4
-    found = asyncio.run(describe_topic(kafka.bootstrap, topic))
+    assert asyncio.run(ensure_topic(Brokers(kafka.bootstrap), topic, 9)) == 4
+    found = asyncio.run(describe_topic(Brokers(kafka.bootstrap), topic))
     assert found is not None
     assert found.partitions == 4
-    assert asyncio.run(describe_topic(kafka.bootstrap, f"{topic}-not")) is None
+    assert asyncio.run(describe_topic(Brokers(kafka.bootstrap), f"{topic}-not")) is None

@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from service.brokers import Brokers
 from service.records import Place, read_records
 from standings.embedded import KafkaServer
 from tests.made_up import unique_name
@@ -19,8 +20,8 @@ def test_records_are_read_where_they_lie(far: str, kafka: KafkaServer, count: in
     chosen = random.Random(count).sample([(number, offset) for number in range(2) for offset in range(3_050)], count)
     places = [Place(far, number, offset) for number, offset in chosen]
     nowhere = [Place(far, 2, 0), Place(unique_name("none"), 0, 0)]
-    found = asyncio.run(read_records(kafka.bootstrap, [*places, *nowhere], 10.0))
-    assert asyncio.run(read_records(kafka.bootstrap, nowhere, 10.0)) == {}
+    found = asyncio.run(read_records(Brokers(kafka.bootstrap), [*places, *nowhere], 10.0))
+    assert asyncio.run(read_records(Brokers(kafka.bootstrap), nowhere, 10.0)) == {}
     assert set(found) == {place for place in places if place.offset < 3_000 or place[1:] == (1, 3_000)}
     for place, record in found.items():
         assert (record.partition, record.offset) == place[1:]

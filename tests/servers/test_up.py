@@ -230,10 +230,10 @@ def test_a_taken_default_port_is_stepped_aside_from_and_an_asked_one_is_not(up: 
         assert up.living() == []
 
 
-def test_listening_beyond_this_machine_needs_a_key(up: Up) -> None:
+def test_listening_beyond_this_machine_needs_keys(up: Up) -> None:
     up.start("--host", "0.0.0.0", "--port", str(free_port()))
     assert up.process.wait(60) == 2
-    assert re.search(r"^standings: serve: listening at 0\.0\.0\.0 needs a key", up.said(), re.MULTILINE)
+    assert re.search(r"^standings: serve: listening at 0\.0\.0\.0 needs keys", up.said(), re.MULTILINE)
     assert up.living() == []
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -16,7 +17,7 @@ from service.problems import Problem
 from service.ratings import create, systems
 from service.registry import make
 from standings.embedded import ValkeyServer
-from tests.api import client, is_problem, serving, settings
+from tests.api import client, is_problem, keys_in, serving, settings
 
 Unique = Callable[[str], str]
 
@@ -82,10 +83,12 @@ def test_a_pools_file_can_be_written_from_it() -> None:
         parse_pools('[pools."x"]\nsystem = "no such"', "pools.toml")
 
 
-def test_it_is_kept_by_its_tag_and_needs_the_key(valkey: ValkeyServer, unique: Unique) -> None:
+def test_it_is_kept_by_its_tag_and_needs_a_key(valkey: ValkeyServer, unique: Unique, tmp_path: Path) -> None:
+    headers = keys_in(tmp_path / "keys.toml", "read")["read"]
+
     async def run() -> None:
-        made = settings(valkey.url, unique("catalog"), key="k" * 20)
-        async with client(made, {"Authorization": f"Bearer {'k' * 20}"}) as ask:
+        made = settings(valkey.url, unique("catalog"), keys=str(tmp_path / "keys.toml"))
+        async with client(made, headers) as ask:
             first = await ask.get("/v1/catalog")
             assert first.headers["cache-control"].startswith("private, max-age=")
             tag = first.headers["etag"]

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -14,22 +15,25 @@ from aiokafka import AIOKafkaConsumer
 from consumers.dead_letters import KEPT_BYTES, DeadLetters
 from service.api.asyncapi import LETTER_HEADERS, MATCH_EXAMPLE, SEED_EXAMPLE, asyncapi
 from service.broker import TOPIC_SETTINGS, ensure_topic
+from service.brokers import Brokers
 from service.log import dead_letters_topic, producer
 from service.match import checked, decode, encode
 from service.problems import PROBLEMS, Problem, wrong_field
 from service.seed import Seed
 from standings.embedded import KafkaServer, ValkeyServer
-from tests.api import client, settings
+from tests.api import client, keys_in, settings
 from tests.league import Record
 
 Unique = Callable[[str], str]
 PATHS = ["/schemas/match.json", "/asyncapi.json", "/problems", "/problems/unknown_pool"]
 
 
-def test_documents_are_kept_by_their_tag(valkey: ValkeyServer, unique: Unique) -> None:
+def test_documents_are_kept_by_their_tag(valkey: ValkeyServer, unique: Unique, tmp_path: Path) -> None:
+    keys_in(tmp_path / "keys.toml", "read")
+
     async def run() -> None:
         # They are open: no key is shown.
-        async with client(settings(valkey.url, unique("documents"), key="k" * 20)) as ask:
+        async with client(settings(valkey.url, unique("documents"), keys=str(tmp_path / "keys.toml"))) as ask:
             tags = set()
             for path in PATHS:
                 for accept in ("*/*", "application/json", "text/html,application/xhtml+xml,*/*;q=0.8"):
@@ -175,8 +179,8 @@ def test_dead_letters_are_written_as_described(kafka: KafkaServer, unique: Uniqu
     ]
 
     async def run() -> list[dict[str, str]]:
-        await ensure_topic(kafka.bootstrap, dead_letters_topic(topic), 1)
-        sending = producer(kafka.bootstrap)
+        await ensure_topic(Brokers(kafka.bootstrap), dead_letters_topic(topic), 1)
+        sending = producer(Brokers(kafka.bootstrap))
         await sending.start()
         try:
             await DeadLetters(sending, topic).send(3, letters)

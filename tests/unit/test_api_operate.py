@@ -19,7 +19,7 @@ from service.store.connection import Store, StoreUnavailable
 from service.store.layout import LAYOUT
 from standings.embedded import ValkeyServer
 from tests.api import client, is_problem, serving, settings
-from tests.league import duel, league
+from tests.league import duel
 
 Unique = Callable[[str], str]
 READS = ("/v1/pools", "/v1/pools/chess", "/v1/pools/chess/leaderboard", "/v1/pools/chess/players/ann")
@@ -111,33 +111,6 @@ def test_a_torn_partition_is_not_served_and_others_are(valkey: ValkeyServer, uni
             assert body["detail"] == "partition 0 is torn: a write broke off on its way to 9"
             # What mends it is an operator, not another replica of the API.
             assert (await ask.get("/readyz")).status_code == 200
-
-    asyncio.run(run())
-
-
-def test_where_a_key_is_configured_it_is_needed(valkey: ValkeyServer, unique: Unique) -> None:
-    installation = unique("operate")
-
-    async def run() -> None:
-        async with (
-            league(valkey.url, installation) as made,
-            client(settings(valkey.url, installation, "schlüssel")) as ask,
-        ):
-            await made.play(duel("chess", "ann", "bob"))
-            closed = (*READS, "/metrics")
-            for path in closed:
-                for header in (None, "Bearer", "Bearer ", "Bearer schlussel", "Basic schlüssel", "schlüssel"):
-                    headers = {} if header is None else {b"Authorization": header.encode()}
-                    response = await ask.http.get(path, headers=headers)
-                    body = is_problem(response, 401, "no_key")
-                    assert response.headers["www-authenticate"] == "Bearer"
-                    assert "schl" not in body["detail"]
-                response = await ask.http.get(path, headers={b"Authorization": "Bearer schlüssel".encode()})
-                assert response.status_code == 200
-            for path in ("/livez", "/readyz", "/openapi.json", "/problems/no_key"):
-                assert (await ask.get(path)).status_code == 200
-            # Nothing is said about a request before its key is seen.
-            await ask.problem("/v1/pools", 401, "no_key", limit=0, limti=1)
 
     asyncio.run(run())
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -16,7 +17,7 @@ from service.api.app import create_app
 from service.api.server import CannotServe, serve
 from service.settings import Settings
 from standings.embedded import ValkeyServer
-from tests.api import settings
+from tests.api import keys_in, settings
 from tests.league import duel, league
 
 Unique = Callable[[str], str]
@@ -80,24 +81,34 @@ def must_not_run(*_: object) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", ""])
-def test_beyond_this_machine_a_key_is_needed(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_this_machine_keys_are_needed(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uvicorn.Server, "run", must_not_run)
-    for key in (None, ""):
-        with pytest.raises(CannotServe) as raised:
-            serve(Settings.model_validate({"key": key}), host, 0)
-        assert "\n" not in str(raised.value)
-        if host:
-            assert str(raised.value) == f"listening at {host} needs a key: set STANDINGS_KEY, or listen at 127.0.0.1"
+    with pytest.raises(CannotServe) as raised:
+        serve(Settings(keys=None), host, 0)
+    assert "\n" not in str(raised.value)
+    if host:
+        assert str(raised.value) == f"listening at {host} needs keys: set STANDINGS_KEYS, or listen at 127.0.0.1"
 
 
-def test_with_a_key_it_listens_anywhere() -> None:
-    with server._listen("0.0.0.0", 0, guarded=True) as listener:
+def test_with_keys_it_listens_anywhere_and_without_where_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uvicorn.Server, "run", lambda _, listeners: listeners[0].getsockname())
+    path = tmp_path / "keys.toml"
+    serve(Settings(keys=None), "0.0.0.0", 0, without_keys=True)
+    with pytest.raises(CannotServe, match=r"keys\.toml: No such file or directory$"):
+        serve(Settings(keys=path), "0.0.0.0", 0)
+    keys_in(path, "read")
+    serve(Settings(keys=path), "0.0.0.0", 0)
+    with pytest.raises(CannotServe, match=rf"^--without-keys: {path} holds keys; leave out STANDINGS_KEYS"):
+        serve(Settings(keys=path), "0.0.0.0", 0, without_keys=True)
+    with server._listen("0.0.0.0", 0, anywhere=True) as listener:
         assert listener.getsockname()[0] == "0.0.0.0"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.9.9.9"])
 def test_on_this_machine_none_is_needed(host: str) -> None:
-    with server._listen(host, 0, guarded=False) as listener:
+    with server._listen(host, 0, anywhere=False) as listener:
         assert listener.getsockname()[1] > 0
 
 
@@ -118,8 +129,8 @@ import sys
 from service.api import server
 from service.settings import Settings
 listen = server._listen
-def listening(host, port, *, guarded):
-    made = listen(host, port, guarded=guarded)
+def listening(host, port, *, anywhere):
+    made = listen(host, port, anywhere=anywhere)
     print(made.getsockname()[1], flush=True)
     return made
 server._listen = listening

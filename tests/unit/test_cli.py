@@ -178,7 +178,7 @@ def test_a_preset_is_a_parameter(command: Command, file: str, monkeypatch: pytes
         (["feed", "nowhere", "--kafka", "a:1,b:99999"], "--kafka: 'b:99999' is no HOST:PORT"),
         (["feed", "nowhere"], "cannot read nowhere: No such file or directory"),
         (["feed", "nowhere", "--topic", "a b"], "--topic: String should match pattern"),
-        (["serve", "--host", "0.0.0.0", "--port", "0"], "needs a key"),
+        (["serve", "--host", "0.0.0.0", "--port", "0"], "needs keys"),
         (["serve", "--redis", "nonsense", "--port", "0"], "the address of Redis cannot be used"),
         (["up", "--port", "0"], "Invalid value for '--port'"),
     ],

@@ -20,6 +20,7 @@ from service.store.inspect import Server
 from service.store.layout import LAYOUT, Keys
 from service.store.partition import Loaded
 from standings.checks import Check, Unanswered, clocks, configuration, ingest, log, producers, store
+from tests.api import keys_in
 from tests.oracle import partition_of
 
 SERVER = Server(
@@ -320,7 +321,7 @@ def test_clocks(ahead: float, verdict: str) -> None:
 def test_each_setting_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STANDINGS_TOPIC", "votes")
     monkeypatch.setenv("STANDINGS_GROUP", "from-environment")
-    monkeypatch.setenv("STANDINGS_KEY", "geheim-1")
+    monkeypatch.setenv("STANDINGS_KEYS", "/etc/keys.toml")
     monkeypatch.setenv("STANDINGS_REDIS", "redis://app:geheim-2@db:6379/0")
     monkeypatch.delenv("STANDINGS_BATCH", raising=False)
     settings = Settings(group="from-option")
@@ -328,7 +329,7 @@ def test_each_setting_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) 
     assert found["topic"] == ("votes", "environment")
     assert found["group"] == ("from-option", "option")
     assert found["batch"] == (5000, "default")
-    assert found["key"] == ("***", "environment")
+    assert found["keys"] == ("/etc/keys.toml", "environment")
     assert found["redis"] == ("redis://app:***@db:6379/0", "environment")
     assert found.keys() == Settings.model_fields.keys()
 
@@ -367,6 +368,16 @@ def test_a_variable_that_nothing_reads_is_named() -> None:
     assert wrong.verdict == "warning"
     assert "STANDINGS_PARTITONER" in wrong.found
     assert "did you mean STANDINGS_PARTITIONER?" in wrong.remedy
+
+
+def test_the_keys_file(tmp_path: Path) -> None:
+    path = tmp_path / "keys.toml"
+    assert configuration.keys_file(Settings(keys=None)).verdict == "ok"
+    missing = configuration.keys_file(Settings(keys=path))
+    assert (missing.verdict, missing.found) == ("problem", f"{path}: No such file or directory")
+    keys_in(path, "read", "feed")
+    found = configuration.keys_file(Settings(keys=path))
+    assert (found.verdict, found.found) == ("ok", f"{path}: 2 keys; none has the scope suggest, operate")
 
 
 def test_the_pools_file(tmp_path: Path) -> None:

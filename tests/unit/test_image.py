@@ -28,10 +28,11 @@ import service
 from consumers import client
 from consumers.health import Health
 from consumers.operations import application
+from service import settings as configured
 from service.api import server
 from service.api.app import create_app
 from service.broker import TOPIC_SETTINGS
-from service.settings import SECRETS, Settings
+from service.settings import KEYS, SECRETS, Settings
 from standings import cli
 from standings.embedded import download
 from tests.conftest import ROOT
@@ -135,7 +136,7 @@ def test_probes_and_scrapes_ask_for_ports_and_pages_that_exist() -> None:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(part), base_url="http://part") as client:
             return [(await client.get(page)).status_code for page in ("/livez", "/metrics")]
 
-    for part in (create_app(Settings(key=None)), application(Health())):
+    for part in (create_app(Settings(keys=None)), application(Health())):
         assert asyncio.run(ask(part)) == [200, 200]
 
 
@@ -172,15 +173,16 @@ def test_every_service_is_confined_and_bounded(name: str) -> None:
     assert int(service["stop_grace_period"].removesuffix("s")) > max(client.STOP_S + 2, server.STOP_S)
 
 
-def test_the_key_comes_from_a_file_alone(tmp_path: Path) -> None:
-    (name,) = COMPOSE["secrets"]
-    (tmp_path / name).write_text("a-key\n")
-    found = Settings(_secrets_dir=tmp_path).key
-    assert found
-    assert found.get_secret_value() == "a-key"
-    assert [service for service in SERVICES if SERVICES[service].get("secrets") == [name]] == ["serve", "prometheus"]
-    assert SCRAPED[0]["authorization"] == {"credentials_file": str(SECRETS / name)}
-    assert all("STANDINGS_KEY" not in (ROOT / file).read_text() for file in FILES)
+def test_the_keys_come_from_a_file_that_serve_alone_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configured, "SECRETS", tmp_path)
+    assert Settings().keys is None
+    (tmp_path / KEYS).touch()
+    assert Settings().keys == tmp_path / KEYS
+    given = {name: service["secrets"] for name, service in SERVICES.items() if "secrets" in service}
+    assert given == {"serve": [{"source": "keys", "target": KEYS}], "prometheus": ["prometheus_key"]}
+    assert COMPOSE["secrets"].keys() == {"keys", "prometheus_key"}
+    assert SCRAPED[0]["authorization"] == {"credentials_file": str(SECRETS / "prometheus_key")}
+    assert all("sk_" not in (ROOT / file).read_text() for file in FILES)
 
 
 class Page(http.server.BaseHTTPRequestHandler):
