@@ -116,6 +116,7 @@ PROBLEMS: dict[str, ProblemType] = {
             "What is stored cannot be read",
             "An operator has to rebuild the partition, or run the version of the service that wrote it.",
         ),
+        ProblemType("timed_out", 503, "The request took too long", "Send it again: a match counts once."),
         ProblemType("too_busy", 503, "Too many requests at once", "Try again after a moment."),
     )
 }

@@ -83,7 +83,7 @@ class SecuredRedis(ValkeyServer):
     def _prepare(self, deadline: float) -> Sequence[str | Path]:
         users = self.folder / "users.acl"
         users.write_text("".join(f"{line}\n" for line in acl_lines()))
-        given = {
+        given: dict[str, str | Path] = {
             "port": "0",
             "tls-port": str(self.port),
             "tls-cert-file": self._authority.certificate,

@@ -1,4 +1,4 @@
-"""Around every request: a trace id, the time it took, a bound on how many there are, an answer to any fault."""
+"""Around every request: a trace id, its time, headers for browsers, a bound on how many, an answer to any fault."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.answers import problem_response
+from service.api.headers import harden
 from service.metrics import REQUEST_SECONDS
 from service.problems import Problem
 
@@ -60,6 +61,7 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                harden(message["headers"])
                 if Headers(raw=message["headers"]).get("content-type", "").startswith(STREAM_MEDIA):
                     # It lasts as long as its client likes, under a bound of its own: it is answered when it begins.
                     end()

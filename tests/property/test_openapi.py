@@ -32,12 +32,14 @@ from service.api.app import create_app
 from service.api.live import MOST_WAIT_S
 from service.broker import ensure_topic
 from service.brokers import Brokers
+from service.keys import SCOPES
 from standings.embedded import KafkaServer, ValkeyServer
-from tests.api import settings
+from tests.api import keys_in, settings
 from tests.league import TOPIC, duel, league, tie
 
 SEED = int(os.environ.get("STANDINGS_SEED") or random.randrange(1 << 32))
 EXAMPLES = 60
+KEYED = 12
 LONGEST_WAIT_S = 0.05
 
 CHECKS = [
@@ -112,6 +114,42 @@ def test_answers_are_as_documented(api: FastAPI, label: str) -> None:
     finally:
         sys.stdout.write(f"STANDINGS_SEED={SEED} asks the same again; answers by status: {dict(statuses)}\n")
     assert any(200 <= status < 300 for status in statuses), "nothing that was asked could be answered"
+
+
+@pytest.fixture(scope="module")
+def guarded(
+    valkey: ValkeyServer, api: FastAPI, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[FastAPI, dict[str, dict[str, str]]]:
+    """The same where keys are needed, and the header that shows each."""
+    path = tmp_path_factory.mktemp("keys") / "keys.toml"
+    keys = keys_in(path, *SCOPES)
+    made = create_app(api.state.parts.settings.model_copy(update={"keys": path}))
+    return made, keys | {"none": {}, "wrong": {"Authorization": "Bearer sk_a-read_0"}}
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_with_keys_too(guarded: tuple[FastAPI, dict[str, dict[str, str]]], label: str) -> None:
+    app, keys = guarded
+    operation = OPERATIONS[label]
+    needed = next((one["key"][0] for one in operation.definition.raw.get("security", ()) if one), None)
+
+    @hypothesis.seed(SEED)
+    @hypothesis.settings(max_examples=KEYED, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @hypothesis.given(case=operation.as_strategy(GenerationMode.POSITIVE), shown=st.sampled_from(sorted(keys)))
+    def ask(case: Case, shown: str) -> None:
+        _ease(case)
+        case.headers.pop("Authorization", None)
+        case.headers.update(keys[shown])
+        response = ASGI_TRANSPORT.send(case, app=app)
+        case.validate_response(response, checks=CHECKS)
+        _check_shape(operation, response)
+        refused = {"none": 401, "wrong": 401}.get(shown, 403 if needed not in (shown, None) else None)
+        if needed is not None and refused is not None:
+            assert response.status_code == refused
+        else:
+            assert response.status_code not in (401, 403)
+
+    ask()
 
 
 def _check_shape(operation: Operation, response: schemathesis.Response) -> None:
