@@ -9,7 +9,7 @@ STANDINGS_HOME ?= $(CURDIR)/.standings
 export STANDINGS_HOME
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos check bench lock clean
+.PHONY: help run test chaos check bench lock sbom clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | awk -F '\t' '{ printf "make %-7s %s\n", $$1, $$2 }'
@@ -39,6 +39,11 @@ lock: $(VENV)/dev ## pin anew: Python packages with hashes, Kafka's jars; ARGS=-
 	@$(COMPILE) --extra local --group build --constraints requirements.lock $(ARGS) -o requirements-local.lock
 	@$(COMPILE) --extra local --group build --group dev --constraints requirements-local.lock $(ARGS) -o requirements-dev.lock
 	@$(BIN)/python -c 'from standings.embedded.download import write_pins; write_pins()'
+
+# Without what is made up on the way, the same lock file gives the same bytes.
+sbom: $(VENV)/dev ## the image's bill of materials, CycloneDX, from requirements.lock: sbom.json
+	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
+		--output-reproducible --output-file sbom.json
 
 clean: ## remove what make made: environment, caches, the embedded servers' data
 	rm -rf $(VENV) .standings build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
