@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from consumers.watchdog import Watchdog
-from service.metrics import PARTITIONS, STATE
+from service.metrics import PARTITIONS, READY, STATE
 
 State = Literal[
     "starting",
@@ -74,6 +74,8 @@ class Health:
 
     Attributes
     ----------
+    part
+        Which part it is, as the metrics name it.
     state, reason
         Of the process as a whole.
     partitions : dict
@@ -82,6 +84,7 @@ class Health:
         Knows whether all of it gets on.
     """
 
+    part: Literal["ingest", "refit"] = "ingest"
     state: State = "starting"
     reason: str = ""
     partitions: dict[int, tuple[State, str]] = field(default_factory=dict)
@@ -135,6 +138,9 @@ class Health:
         }
 
     def _export(self) -> None:
+        READY.labels(self.part).set(self.ready)
+        if self.part != "ingest":
+            return
         counts = Counter(state for state, _ in self.partitions.values())
         for state in get_args(State):
             PARTITIONS.labels(state).set(counts[state])

@@ -51,7 +51,7 @@ class Refit:
     """
 
     def __init__(self, settings: Settings, ops_port: int, ops_host: str = "127.0.0.1") -> None:
-        self.health = Health()
+        self.health = Health("refit")
         self._settings = settings
         self._pools = read_pools(settings.pools)
         self._ops = OpsServer(self.health, ops_host, ops_port)

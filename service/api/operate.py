@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import asyncio
+from contextlib import suppress
+from typing import Final, Literal
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import PlainTextResponse, Response
@@ -10,9 +12,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from service.api.inputs import Needs, by_name, problems
-from service.api.shared import Shared
+from service.api.shared import Parts, Shared
+from service.metrics import READY
 from service.store.connection import StoreUnavailable
 from service.store.partitions import Unreadable
+
+LOOK_S: Final = 2.0
+"""Time that a scrape has for readiness, so that a Redis that hangs is told as such and takes no metric away."""
 
 router = APIRouter(tags=["operate"], generate_unique_id_function=by_name)
 
@@ -40,13 +46,7 @@ async def livez() -> str:
 @router.get("/readyz", summary="Whether reads can be served", responses={503: {"model": ReadyAnswer}})
 async def readyz(shared: Shared, response: Response) -> ReadyAnswer:
     """Say which dependency is missing, if one is."""
-    missing = []
-    try:
-        await shared.partitions.check()
-    except StoreUnavailable:
-        missing.append(Missing(dependency="redis", reason="Redis does not answer"))
-    except Unreadable as error:
-        missing.append(Missing(dependency="layout", reason=str(error)))
+    missing = await _missing(shared)
     if missing:
         response.status_code = 503
     return ReadyAnswer(ready=not missing, missing=missing)
@@ -59,6 +59,21 @@ async def readyz(shared: Shared, response: Response) -> ReadyAnswer:
     dependencies=[Depends(Needs({"GET": "operate"}))],
     responses=problems(401, 403, 429),
 )
-async def metrics() -> Response:
+async def metrics(shared: Shared) -> Response:
     """Show every metric in the text format of Prometheus."""
+    ready = False
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_S):
+            ready = not await _missing(shared)
+    READY.labels("serve").set(ready)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _missing(shared: Parts) -> list[Missing]:
+    try:
+        await shared.partitions.check()
+    except StoreUnavailable:
+        return [Missing(dependency="redis", reason="Redis does not answer")]
+    except Unreadable as error:
+        return [Missing(dependency="layout", reason=str(error))]
+    return []
