@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from consumers.watchdog import Watchdog
-from service.metrics import PARTITIONS, READY, STATE
+from service.metrics import PARTITIONS, READINESS, STATE
 
 State = Literal[
     "starting",
@@ -138,7 +138,7 @@ class Health:
         }
 
     def _export(self) -> None:
-        READY.labels(self.part).set(self.ready)
+        READINESS.labels(self.part).set(self.ready)
         if self.part != "ingest":
             return
         counts = Counter(state for state, _ in self.partitions.values())

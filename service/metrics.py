@@ -9,7 +9,9 @@ from prometheus_client import Counter, Gauge, Histogram, Info
 
 BUILD: Final = Info("standings_build", "Which version of the service a process runs.")
 BUILD.info({"version": version("standings")})
-READY: Final = Gauge("standings_ready", "1 where /readyz says yes, else 0, by part: ingest, refit, serve.", ["part"])
+READINESS: Final = Gauge(
+    "standings_ready", "1 where /readyz says yes, else 0, by part: ingest, refit, serve.", ["part"]
+)
 RECORDS: Final = Counter(
     "standings_records",
     "Records brought in, by what became of them: applied, duplicate, or the reason of the dead letter.",

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from service.api.inputs import Needs, by_name, problems
 from service.api.shared import Parts, Shared
-from service.metrics import READY
+from service.metrics import READINESS
 from service.store.connection import StoreUnavailable
 from service.store.partitions import Unreadable
 
@@ -65,7 +65,7 @@ async def metrics(shared: Shared) -> Response:
     with suppress(TimeoutError):
         async with asyncio.timeout(LOOK_S):
             ready = not await _missing(shared)
-    READY.labels("serve").set(ready)
+    READINESS.labels("serve").set(ready)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -38,7 +38,7 @@ from standings.embedded import download
 from tests.conftest import ROOT
 
 DEPLOY: Final = ROOT / "deploy"
-FILES: Final = ("Dockerfile", "compose.yaml", *(f"deploy/{path.name}" for path in sorted(DEPLOY.iterdir())))
+FILES: Final = ("Dockerfile", "compose.yaml", *(f"deploy/{path.name}" for path in sorted(DEPLOY.glob("*.*"))))
 COMPOSE: Final[dict[str, Any]] = YAML(typ="safe", pure=True).load(ROOT / "compose.yaml")
 SERVICES: Final[dict[str, dict[str, Any]]] = COMPOSE["services"]
 OURS: Final = {name: service for name, service in SERVICES.items() if "build" in service}
