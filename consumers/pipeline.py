@@ -12,6 +12,7 @@ from consumers.partition import Batch, Partition
 from consumers.surroundings import Surroundings
 from consumers.takeover import Undecided
 from consumers.tally import Tally
+from service import traces
 from service.metrics import BATCH_RECORDS, BATCH_SECONDS, READABLE_SECONDS, RECORDS, REFUSALS
 from service.store.apply import Applied, Change, Moved, Refused, apply
 from service.store.partition import read_fields
@@ -121,11 +122,16 @@ class Pipeline:
         BATCH_SECONDS.labels("prepare").observe(time.monotonic() - begun)
         await around.letters.send(partition.keys.partition, batch.letters)
         await self.settle()
-        self._pending = asyncio.create_task(self._apply(change, batch))
+        self._pending = asyncio.create_task(self._apply(change, batch, begun))
         # Let the script go out before this task turns to the next batch.
         await asyncio.sleep(0)
 
-    async def _apply(self, change: Change, batch: Batch) -> None:
+    async def _apply(self, change: Change, batch: Batch, begun: float) -> None:
+        keys = self._partition.keys
+        with traces.applying(keys.topic, keys.partition, batch.records, begun):
+            await self._bring(change, batch)
+
+    async def _bring(self, change: Change, batch: Batch) -> None:
         begun = time.monotonic()
         match await apply(self._around.store, self._partition.keys, change):
             case Applied():

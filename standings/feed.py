@@ -12,12 +12,14 @@ from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
+from service import traces
 from service.broker import describe_topic
 from service.log import LogUnavailable, answered, producer
 from service.match import check_ahead
 from service.partitioner import partition_of
 from service.problems import Problem
 from service.settings import Settings
+from service.traces import Headers
 from standings.brake import MOST_LAG, Brake
 from standings.errors import Mistake, Trouble
 from standings.files.report import BadRows, Progress
@@ -45,6 +47,8 @@ class Sender:
         Kafka's address, the topic, the partitioner.
     partitions : int
         Of the topic.
+    headers : sequence of (name, value)
+        Of every record.
 
     Attributes
     ----------
@@ -52,10 +56,11 @@ class Sender:
         Matches that Kafka acknowledged.
     """
 
-    def __init__(self, settings: Settings, partitions: int) -> None:
+    def __init__(self, settings: Settings, partitions: int, headers: Headers = ()) -> None:
         self.sent = 0
         self._settings = settings
         self._partitions = partitions
+        self._headers = list(headers)
         self._producer = producer(settings.brokers)
         self._partition_of: dict[str, int] = {}
         self._open: dict[int, Any] = {}
@@ -90,12 +95,12 @@ class Sender:
             self._partition_of[pool] = partition
         key = pool.encode()
         batch = self._open.get(partition)
-        if batch is None or batch.append(key=key, value=value, timestamp=None) is None:
+        if batch is None or batch.append(key=key, value=value, timestamp=None, headers=self._headers) is None:
             if batch is not None:
                 await self._send(partition)
             batch = self._open[partition] = self._producer.create_batch()
             # The first record of a batch is taken whatever its size.
-            batch.append(key=key, value=value, timestamp=None)
+            batch.append(key=key, value=value, timestamp=None, headers=self._headers)
 
     async def send(self) -> None:
         """Let go of batches that are not full.
@@ -168,8 +173,8 @@ async def feed(source: Source, settings: Settings, most_lag: int = MOST_LAG) -> 
     Trouble
         Kafka does not answer.
     """
-    with Rows(source) as rows:
-        sender = Sender(settings, await _find_topic(settings))
+    with Rows(source) as rows, traces.sending(settings.topic) as traced:
+        sender = Sender(settings, await _find_topic(settings), traced)
         brake = Brake(settings, most_lag)
         bad = BadRows(rows.name, source.strict)
         try:

@@ -7,8 +7,8 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from service import traces
 from service.broker import ensure_topic
 from service.log import LogUnavailable
 from service.pool_file import PoolsInvalid
@@ -57,6 +58,7 @@ def configure_logging() -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper("iso", utc=True),
+        _add_trace,
     ]
     terminal = sys.stderr.isatty()
     # Never with the values of variables, as structlog does unasked: keys and passwords are among them.
@@ -90,6 +92,27 @@ def _is_no_late_data(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith("Fatal error on SSL protocol") or "closed=True" not in record.getMessage()
 
 
+def _add_trace(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Give a line the ids of the span that it belongs to, unless it names a trace itself."""
+    return {**traces.ids(), **event}
+
+
+@contextmanager
+def traced(part: str) -> Iterator[None]:
+    """Trace what is done inside, if that is asked for.
+
+    Raises
+    ------
+    Mistake
+        Where the traces are to go is no address.
+    """
+    try:
+        with traces.tracing(part):
+            yield
+    except traces.EndpointInvalid as error:
+        raise Mistake(str(error)) from error
+
+
 def ingest(settings: Settings, ops_host: str, ops_port: int) -> None:
     """Run ingest until SIGTERM or SIGINT.
 
@@ -105,7 +128,8 @@ def ingest(settings: Settings, ops_host: str, ops_port: int) -> None:
     configure_logging()
     part = _with_ops(Ingest, settings, ops_host, ops_port)
     try:
-        uvloop.run(part.run())
+        with traced("ingest"):
+            uvloop.run(part.run())
     except Unusable as error:
         raise Mistake(str(error)) from error
 
@@ -150,7 +174,8 @@ def serve(settings: Settings, host: str, port: int, *, without_keys: bool) -> No
 
     configure_logging()
     try:
-        serve_api(settings, host, port, without_keys=without_keys)
+        with traced("serve"):
+            serve_api(settings, host, port, without_keys=without_keys)
     except CannotServe as error:
         raise Mistake(str(error)) from error
 

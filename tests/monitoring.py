@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, ClassVar, Final
 
+import httpx
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 from ruamel.yaml import YAML
 
 import service.metrics
+from standings.embedded.process import ServerProcess
 from tests.conftest import ROOT
 
 MONITORING: Final = ROOT / "deploy" / "monitoring"
@@ -108,3 +112,57 @@ def program(name: str) -> str:
     if found is None:
         pytest.skip(f"no {name} on PATH; Debian's package prometheus brings it")
     return found
+
+
+class Prometheus(ServerProcess):
+    """Prometheus itself, with the rules; it scrapes every second.
+
+    Parameters
+    ----------
+    folder : Path
+    targets : mapping
+        Ports of this machine by job.
+    """
+
+    name: ClassVar[str] = "Prometheus"
+
+    def __init__(self, folder: Path, targets: Mapping[str, int]) -> None:
+        super().__init__(folder)
+        self._targets = targets
+
+    def _prepare(self, deadline: float) -> Sequence[str | Path]:
+        scraped = [
+            {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+            for job, port in self._targets.items()
+        ]
+        pace = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+        file = self.folder / "prometheus.yml"
+        rules = [str(MONITORING / "rules.yml")]
+        YAML().dump({"global": pace, "rule_files": rules, "scrape_configs": scraped}, file)
+        return [
+            program("prometheus"),
+            f"--config.file={file}",
+            f"--storage.tsdb.path={self.folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+        ]
+
+    def _ready(self, timeout: float) -> bool:
+        try:
+            return httpx.get(self._url("/-/ready"), timeout=timeout).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def ask(self, query: str) -> list[Any]:
+        """What a query finds now; an error fails."""
+        answer = self.get("/api/v1/query", query=query)
+        assert answer["resultType"] in ("vector", "scalar")
+        found: list[Any] = answer["result"]
+        return found
+
+    def get(self, path: str, **parameters: str) -> Any:
+        answer = httpx.get(self._url(path), params=parameters, timeout=10).json()
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+    def _url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"

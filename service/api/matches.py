@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from pydantic import Field, FiniteFloat
 from typing_extensions import TypedDict
 
+from service import traces
 from service.api.answers import PlayerName, PositionText, ProblemAnswer, json_response
 from service.api.bodies import read_body
 from service.api.checking import MOST_MATCHES, SHOWN, read_matches
@@ -149,9 +150,10 @@ async def send_matches(
     """
     checked = read_matches(body, shared.pools)
     matches = [match for match, _ in checked]
-    headers = [(RECEIPT_HEADER, b"")] if wait else []
+    receipt = [(RECEIPT_HEADER, b"")] if wait else []
     try:
-        sent = await shared.writer.send([(match.pool, value) for match, value in checked], headers)
+        with traces.sending(shared.settings.topic) as traced:
+            sent = await shared.writer.send([(match.pool, value) for match, value in checked], [*receipt, *traced])
     except LogUnavailable as error:
         raise Problem("kafka_unavailable", f"nothing was sent: {error}") from error
     if None in sent:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from typing import Final
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service import traces
 from service.api.answers import problem_response
 from service.api.headers import harden
 from service.metrics import REQUEST_SECONDS
 from service.problems import Problem
+
+if TYPE_CHECKING:
+    from service.telemetry import Answering
 
 MOST_REQUESTS: Final = 1_000
 """Requests of ``/v1`` that are answered at the same time; the probes are answered whatever comes."""
@@ -40,11 +45,16 @@ class Observe:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        trace_id = scope.setdefault("state", {})["trace_id"] = _trace_id(scope)
+            await self._app(scope, receive, send)
+            return
+        counted = scope["path"].startswith("/v1/")
+        with traces.answering(Headers(scope=scope).get(traces.HEADER, "")) if counted else nullcontext() as span:
+            await self._answer(scope, receive, send, span, counted)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, span: Answering | None, counted: bool) -> None:
+        trace_id = scope.setdefault("state", {})["trace_id"] = _trace_id(scope) if span is None else span.trace_id
         begun = time.perf_counter()
         status = 0
-        counted = scope["path"].startswith("/v1/")
         busy = counted and self._requests >= MOST_REQUESTS
         self._requests += counted
         ended = False
@@ -56,6 +66,8 @@ class Observe:
                 self._requests -= counted
                 if status:
                     REQUEST_SECONDS.labels(_route(scope), status).observe(time.perf_counter() - begun)
+                    if span is not None:
+                        span.answered(scope["method"], _route(scope), status)
 
         async def note(message: Message) -> None:
             nonlocal status
@@ -90,5 +102,5 @@ def _route(scope: Scope) -> str:
 
 def _trace_id(scope: Scope) -> str:
     """Of the caller's trace (W3C Trace Context) where the request belongs to one."""
-    given = _traceparent.fullmatch(Headers(scope=scope).get("traceparent", ""))
+    given = _traceparent.fullmatch(Headers(scope=scope).get(traces.HEADER, ""))
     return given[1] if given else secrets.token_hex(16)

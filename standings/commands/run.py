@@ -111,7 +111,8 @@ def feed(
 
     from standings.brake import MOST_LAG
     from standings.feed import feed
-    from standings.run import configure_logging
+    from standings.run import configure_logging, traced
 
     configure_logging()
-    uvloop.run(feed(source, settings, MOST_LAG if most_lag is None else most_lag))
+    with traced("feed"):
+        uvloop.run(feed(source, settings, MOST_LAG if most_lag is None else most_lag))
