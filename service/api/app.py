@@ -100,6 +100,8 @@ def create_app(settings: Settings) -> FastAPI:
         # A slash more is another player, so no address may stand for another.
         redirect_slashes=False,
         lifespan=lifespan,
+        # Spans are ours, service.traces; FastAPI's own would name paths, and so players.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.parts = parts
     for part in RESOURCES:

@@ -48,11 +48,13 @@ class Observe:
             await self._app(scope, receive, send)
             return
         counted = scope["path"].startswith("/v1/")
-        with traces.answering(Headers(scope=scope).get(traces.HEADER, "")) if counted else nullcontext() as span:
+        given = Headers(scope=scope).get(traces.HEADER, "")
+        with traces.answering(given) if counted else nullcontext() as span:
+            scope.setdefault("state", {})["trace_id"] = _trace_id(given) if span is None else span.trace_id
             await self._answer(scope, receive, send, span, counted)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, span: Answering | None, counted: bool) -> None:
-        trace_id = scope.setdefault("state", {})["trace_id"] = _trace_id(scope) if span is None else span.trace_id
+        trace_id = scope["state"]["trace_id"]
         begun = time.perf_counter()
         status = 0
         busy = counted and self._requests >= MOST_REQUESTS
@@ -100,7 +102,7 @@ def _route(scope: Scope) -> str:
     return getattr(scope.get("route"), "path_format", "none")
 
 
-def _trace_id(scope: Scope) -> str:
+def _trace_id(traceparent: str) -> str:
     """Of the caller's trace (W3C Trace Context) where the request belongs to one."""
-    given = _traceparent.fullmatch(Headers(scope=scope).get(traces.HEADER, ""))
+    given = _traceparent.fullmatch(traceparent)
     return given[1] if given else secrets.token_hex(16)

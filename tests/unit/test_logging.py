@@ -23,6 +23,21 @@ except ValueError:
     log.exception("failed")
 """
 
+TRACED = """
+import structlog
+from service import traces
+from standings.run import configure_logging, traced
+configure_logging()
+log = structlog.get_logger()
+with traced("test"):
+    for _ in range(2):
+        with traces.sending("matches") as ((name, value),):
+            log.info("inside")
+            log.info("named", trace_id="its own")
+    log.info("outside")
+    log.info(name, value=value.decode())
+"""
+
 
 def run(stderr: int | IO[bytes]) -> bytes:
     done = subprocess.run([sys.executable, "-c", CODE], stderr=stderr, check=True)
@@ -48,3 +63,16 @@ def test_a_terminal_gets_no_json_and_no_secrets_either() -> None:
     assert b"why" in said
     assert b"{" not in said
     assert b"hunter2" not in said
+
+
+def test_a_line_has_the_ids_of_its_trace() -> None:
+    """Of a collector that is not there one line is said, and nothing waits for it."""
+    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    done = subprocess.run([sys.executable, "-c", TRACED], stderr=subprocess.PIPE, check=True, env=environment)
+    _, _, inside, named, outside, header, *more = map(json.loads, done.stderr.splitlines())
+    version, trace_id, span_id, flags = header["value"].split("-")
+    assert (header["event"], version, int(flags, 16) & 1) == ("traceparent", "00", 1)
+    assert (inside["trace_id"], inside["span_id"]) == (trace_id, span_id)
+    assert (named["trace_id"], named["span_id"]) == ("its own", span_id)
+    assert "trace_id" not in outside
+    assert [line["level"] for line in more] in ([], ["error"])
