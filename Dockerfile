@@ -25,7 +25,7 @@ FROM python:3.11.14-slim-bookworm
 
 COPY --from=build /opt/standings /opt/standings
 COPY --chmod=755 deploy/standings.sh /usr/local/bin/standings
-COPY deploy/healthcheck.py /opt/standings/healthcheck.py
+COPY deploy/healthcheck.py deploy/scaled_in.py /opt/standings/
 
 ENV NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR=/tmp/numba
 # By number: Kubernetes checks runAsNonRoot by it.

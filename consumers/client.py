@@ -138,13 +138,22 @@ class Client:
             watching.cancel()
             await asyncio.wait([watching], timeout=COMMIT_S)
 
-    async def close(self) -> bool:
-        """End the workers, tell Kafka how far they came, and leave; answers whether all has ended in `STOP_S`."""
+    async def close(self, for_good: bool) -> bool:
+        """End the workers, tell Kafka how far they came, and leave; answers whether all has ended in `STOP_S`.
+
+        Parameters
+        ----------
+        for_good : bool
+            Whether nobody comes back under the member's name, so that its partitions are to be shared out at once.
+        """
         try:
             async with asyncio.timeout(STOP_S):
                 await self._assignment.close()
                 await self._commit()
                 await self._assignment.abandon()
+                if for_good:
+                    # aiokafka keeps the seat of a member that has a name; by its id Kafka lets any member leave.
+                    self._consumer._coordinator._group_instance_id = None  # noqa: SLF001  # there is no public way
                 for part, connections in (
                     (self._consumer, self._consumer._client),  # noqa: SLF001  # the producer's is public
                     (self._letters, self._letters.client),

@@ -63,10 +63,13 @@ class Ingest:
         self._store = Store(settings.redis.get_secret_value())
         self._watch = Watch(settings, self._store)
         self._stop = asyncio.Event()
+        self._for_good = False
         self._client: Client | None = None
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT; a clean stop takes at most `STOP_S`.
+
+        SIGUSR1 stops it too, and for good: a member with a name gives it up, so that the others need not wait for it.
 
         Raises
         ------
@@ -85,6 +88,7 @@ class Ingest:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._stop.set)
+        loop.add_signal_handler(signal.SIGUSR1, self._stop_for_good)
         ops = asyncio.create_task(self._ops.serve())
         try:
             await self._work()
@@ -96,6 +100,10 @@ class Ingest:
                     await ops
                     await self._store.close()
             end_in_time()
+
+    def _stop_for_good(self) -> None:
+        self._for_good = True
+        self._stop.set()
 
     async def _work(self) -> None:
         """Watch over one session after the other; there is a second one only where the first stood still."""
@@ -192,7 +200,7 @@ class Ingest:
                     return
             await client.work(self._stop)
         finally:
-            if await client.close():
+            if await client.close(self._for_good):
                 self._client = None
             elif self._stop.is_set():
                 _log.warning("stopped late", seconds=STOP_S)
