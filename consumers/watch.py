@@ -20,7 +20,7 @@ from service.metrics import TOPIC_FORGETS, TOPIC_RETENTION_SECONDS
 from service.settings import Settings
 from service.store.connection import Store, StoreUnavailable
 from service.store.group import claim
-from service.store.inspect import read_policy
+from service.store.inspect import read_policies
 from service.store.layout import Keys
 
 WATCH_S: Final = 30.0
@@ -74,7 +74,8 @@ class Watch:
         Unusable
         StoreUnavailable
         """
-        _refuse(conditions.policy(await read_policy(self._store)))
+        for policy in await read_policies(self._store):
+            _refuse(conditions.policy(policy))
 
     async def see_topic(self) -> None:
         """See that the topic is there, keeps everything and has as many partitions as before.

@@ -21,10 +21,11 @@ from service.brokers import Brokers
 from service.log import LogUnavailable, dead_letters_topic
 from service.records import Extent, look_at_newest, stable_ends
 from service.settings import Settings
-from service.store.connection import CONNECTIONS, Store, StoreUnavailable
+from service.store.connection import Store, StoreUnavailable
 from service.store.group import noted_group
-from service.store.inspect import read_server
+from service.store.inspect import read_servers
 from service.store.layout import Keys
+from service.store.node import CONNECTIONS
 from service.store.partition import Loaded, look, read_fields
 from service.store.partitions import LOOKED_AT
 from standings.checks import Check, Fact, Unanswered, Verdict, clocks, configuration, ingest, log, producers, unknown
@@ -164,15 +165,15 @@ async def _examine_log(
 async def _examine_store(settings: Settings, store: Store) -> tuple[list[Check], Unanswered | None]:
     """Examine the server; answers also why its partitions cannot be asked for, where they cannot."""
     address = configuration.without_secrets(settings.redis.get_secret_value())
-    server = await _asked(read_server(store))
-    if isinstance(server, Unanswered):
+    servers = await _asked(read_servers(store))
+    if isinstance(servers, Unanswered):
         away = Unanswered("Redis does not answer")
-        return [*redis.server(address, server), *unknown(("redis.scripts", "clocks.redis"), away.reason)], away
+        return [*redis.server(address, servers), *unknown(("redis.scripts", "clocks.redis"), away.reason)], away
     keys = Keys(settings.installation, settings.topic, 0)
     tried = await _asked(read_fields(store, keys, [(keys.state, ["position"])]))
     refused = tried if isinstance(tried, Unanswered) else None
-    clock = clocks.redis(server.ahead, server.within)
-    return [*redis.server(address, server), redis.scripts(refused), clock], None
+    clock = redis.of_all(servers, lambda server: clocks.redis(server.ahead, server.within))
+    return [*redis.server(address, servers), redis.scripts(refused), clock], None
 
 
 async def _held(kafka: Brokers, topic: str, extents: dict[int, Extent]) -> dict[int, int]:

@@ -270,7 +270,7 @@ async def _reach_redis(console: Console, settings: Settings) -> None:
     """Wait until Redis answers; say once that it is waited for."""
     store = Store(settings.redis.get_secret_value())
     try:
-        await _until(console, lambda: store.command("PING"))
+        await _until(console, store.ping)
     finally:
         await store.close()
 

@@ -1,28 +1,24 @@
-"""The connection to Redis: scripts by their digest, packed in C, every wait bounded."""
+"""What the rest of the service asks Redis through: scripts by their digest, every wait bounded."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-import hiredis
-from redis.asyncio import BlockingConnectionPool
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 
-from service.store.tls import share_context
+from service.store.cluster import nodes
+from service.store.node import Argument, Node, pack
 
-Argument = str | bytes | int
-"""What a command is made of."""
+__all__ = ["TIMEOUT_S", "Argument", "Node", "Script", "Store", "StoreUnavailable", "script"]
 
 TIMEOUT_S: Final = 5.0
-CONNECTIONS: Final = 32
-LOADS: Final = 5
-"""Times that a script is loaded for one call."""
 
 
 class StoreUnavailable(Exception):
@@ -44,28 +40,26 @@ def script(name: str) -> Script:
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-def _pack(*words: Argument) -> bytes:
-    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub says a tuple of one
-    return packed
-
-
 class Store:
-    """A bounded set of connections to one Redis or Valkey.
+    """Redis or Valkey: one server, or a cluster of them.
 
     Parameters
     ----------
     url : str
-        ``redis://`` or ``rediss://`` with host, port, database and, where needed, user and password.
+        ``redis://`` or ``rediss://`` with host, port, database and, where needed, user and password; of a cluster
+        ``redis+cluster://`` or ``rediss+cluster://`` with some of its nodes, separated by commas.
     timeout : float
         Seconds that any call may take, waiting for a free connection included.
+
+    Raises
+    ------
+    ValueError
+        The URL is none.
     """
 
     def __init__(self, url: str, timeout: float = TIMEOUT_S) -> None:
         self._timeout = timeout
-        self._pool = BlockingConnectionPool.from_url(
-            url, max_connections=CONNECTIONS, timeout=timeout, socket_connect_timeout=timeout, protocol=2
-        )
-        share_context(self._pool)
+        self._nodes = nodes(url, timeout)
 
     async def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """Run a script of this folder.
@@ -88,41 +82,58 @@ class Store:
             No answer, or an error from the server.
         """
         wanted = script(name)
-        packed = _pack("EVALSHA", wanted.sha, len(keys), *keys, *arguments)
-        for _ in range(LOADS):
-            try:
-                return await self._send(packed)
-            except NoScriptError:
-                # Gone with a restart, a failover or SCRIPT FLUSH. The guards in the scripts make a repeat safe.
-                await self.command("SCRIPT", "LOAD", wanted.text)
-        raise StoreUnavailable(f"Redis: it forgets the script {name} as soon as it was loaded")
+        numbered = (len(keys), *keys, *arguments)
+        try:
+            return await self._send(keys[0], pack("EVALSHA", wanted.sha, *numbered))
+        except NoScriptError:
+            # Gone with a restart, a failover or SCRIPT FLUSH. It did not run; this brings it back where it belongs.
+            return await self._send(keys[0], pack("EVAL", wanted.text, *numbered))
 
-    async def command(self, *words: Argument) -> Any:
-        """Send one plain command; answers and errors as `run`."""
-        return await self._send(_pack(*words))
+    async def command(self, name: str, key: Argument, /, *rest: Argument) -> Any:
+        """Send one plain command about a key; answers and errors as `run`."""
+        return await self._send(key, pack(name, key, *rest))
 
-    async def _send(self, packed: bytes) -> Any:
+    async def primaries(self) -> list[Node]:
+        """Give every server that takes writes, for `ask`: the one there is, or those of the cluster that have slots.
+
+        Raises
+        ------
+        StoreUnavailable
+        """
+        async with self._answered():
+            return await self._nodes.primaries()
+
+    async def ask(self, node: Node, *words: Argument) -> Any:
+        """Send a server a command that is about no key; answers and errors as `run`."""
+        async with self._answered():
+            return await node.send(pack(*words))
+
+    async def ping(self) -> None:
+        """See that every server that takes writes answers.
+
+        Raises
+        ------
+        StoreUnavailable
+        """
+        for node in await self.primaries():
+            await self.ask(node, "PING")
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._nodes.close()
+
+    async def _send(self, key: Argument, packed: bytes) -> Any:
+        async with self._answered():
+            return await self._nodes.send(key, packed)
+
+    @asynccontextmanager
+    async def _answered(self) -> AsyncIterator[None]:
+        """Within the time for a call, or an error of ours."""
         try:
             async with asyncio.timeout(self._timeout):
-                connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # a decorator of theirs
-                try:
-                    # The pool has just seen that the connection is alive.
-                    await connection.send_packed_command(packed, check_health=False)
-                    return await connection.read_response(disable_decoding=True)
-                except ResponseError:
-                    raise
-                except BaseException:
-                    # An answer may still come: nobody may read it as the answer to something else.
-                    await connection.disconnect(nowait=True)
-                    raise
-                finally:
-                    await self._pool.release(connection)
+                yield
         except NoScriptError:
             raise
         # The last is how uvloop says that the other end has closed the connection that is written to.
         except (RedisError, OSError, TimeoutError, RuntimeError) as error:
             raise StoreUnavailable(f"Redis: {str(error) or type(error).__name__}") from error
-
-    async def close(self) -> None:
-        """Close every connection."""
-        await self._pool.aclose()

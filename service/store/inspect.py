@@ -1,4 +1,4 @@
-"""What a Redis or Valkey says of itself."""
+"""What each Redis or Valkey that takes writes says of itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from redis.exceptions import ResponseError
 
-from service.store.connection import Store, StoreUnavailable
+from service.store.connection import Node, Store, StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,8 @@ class Server:
 
     Attributes
     ----------
+    address : str
+        Host and port.
     product, version : str
         ``Redis`` or ``Valkey``, and its own version.
     role, primary : str
@@ -36,6 +38,7 @@ class Server:
         Seconds by which its clock is before this machine's, and how exactly that is known.
     """
 
+    address: str
     product: str
     version: str
     role: str
@@ -52,20 +55,25 @@ class Server:
     within: float
 
 
-async def read_server(store: Store) -> Server:
-    """Ask a server what it is.
+async def read_servers(store: Store) -> list[Server]:
+    """Ask every server that takes writes what it is; one at least.
 
     Raises
     ------
     StoreUnavailable
     """
-    info = _lines(await store.command("INFO"))
-    cluster = _lines(await store.command("CLUSTER", "INFO")) if info.get("cluster_enabled") == "1" else {}
+    return [await _read_server(store, node) for node in await store.primaries()]
+
+
+async def _read_server(store: Store, node: Node) -> Server:
+    info = _lines(await store.ask(node, "INFO"))
+    cluster = _lines(await store.ask(node, "CLUSTER", "INFO")) if info.get("cluster_enabled") == "1" else {}
     before = time.time()
-    seconds, micros = await store.command("TIME")
+    seconds, micros = await store.ask(node, "TIME")
     after = time.time()
     valkey = "valkey_version" in info
     return Server(
+        address=str(node),
         product="Valkey" if valkey else "Redis",
         version=info["valkey_version" if valkey else "redis_version"],
         role=info.get("role", ""),
@@ -74,8 +82,8 @@ async def read_server(store: Store) -> Server:
         used=int(info.get("used_memory", 0)),
         limit=int(info.get("maxmemory", 0)),
         appends=info.get("aof_enabled") == "1",
-        appendfsync=await _configured(store, "appendfsync"),
-        save=await _configured(store, "save"),
+        appendfsync=await _configured(store, node, "appendfsync"),
+        save=await _configured(store, node, "save"),
         cluster=cluster.get("cluster_state", ""),
         nodes=int(cluster.get("cluster_size", 0)),
         ahead=int(seconds) + int(micros) / 1e6 - (before + after) / 2,
@@ -83,19 +91,20 @@ async def read_server(store: Store) -> Server:
     )
 
 
-async def read_policy(store: Store) -> str:
-    """Ask a server for its ``maxmemory-policy``; empty where it does not tell.
+async def read_policies(store: Store) -> list[str]:
+    """Ask every server that takes writes for its ``maxmemory-policy``; empty where it does not tell.
 
     Raises
     ------
     StoreUnavailable
     """
-    return _lines(await store.command("INFO", "memory")).get("maxmemory_policy", "")
+    told = [_lines(await store.ask(node, "INFO", "memory")) for node in await store.primaries()]
+    return [lines.get("maxmemory_policy", "") for lines in told]
 
 
-async def _configured(store: Store, name: str) -> str | None:
+async def _configured(store: Store, node: Node, name: str) -> str | None:
     try:
-        answer = await store.command("CONFIG", "GET", name)
+        answer = await store.ask(node, "CONFIG", "GET", name)
     except StoreUnavailable as error:
         # It is there, and says no: many hosted ones do.
         if isinstance(error.__cause__, ResponseError):

@@ -185,7 +185,7 @@ class Partitions:
         ------
         StoreUnavailable, Unreadable
         """
-        await self._store.command("PING")
+        await self._store.ping()
         found = await asyncio.gather(*(self._state(partition) for partition in range(await self.count())))
         if others := {layout.decode() for _, _, layout, *_ in found} - {"", LAYOUT}:
             raise Unreadable(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from consumers import conditions
 from consumers.takeover import Undecided, resume_at
@@ -11,8 +13,9 @@ from service.broker import Topic
 from service.records import Extent
 from service.store.inspect import Server
 from service.store.layout import LAYOUT
+from service.store.node import CLUSTER
 from service.store.partition import Loaded
-from standings.checks import Check, Unanswered, counted, listed, unknown
+from standings.checks import Check, Unanswered, Verdict, counted, listed, unknown
 
 OLDEST: Final = {"Redis": (6, 2), "Valkey": (7, 2)}
 FULL: Final = 0.8
@@ -30,21 +33,35 @@ PARTITIONS: Final = ("topic.partitions", "stored.layout", "stored.torn", "stored
 AGAIN: Final = "build it again: standings rebuild PARTITION"
 
 
-def server(address: str, found: Server | Unanswered) -> list[Check]:
-    """Judge the server; ``address`` is without its secrets."""
+WORST: Final[tuple[Verdict, ...]] = ("problem", "warning", "unknown", "ok")
+
+
+def server(address: str, found: Sequence[Server] | Unanswered) -> list[Check]:
+    """Judge the server, or every primary of a cluster; ``address`` is without its secrets."""
     if isinstance(found, Unanswered):
         remedy = "start it, or name its address, user and password with STANDINGS_REDIS or --redis"
         away = Check("redis", "problem", f"{address}: {found.reason}", remedy)
         return [away, *unknown(SERVER, "Redis does not answer")]
     return [
         Check("redis", "ok", f"reached at {address}"),
-        _version(found),
-        _policy(found),
-        _memory(found),
-        _persistence(found),
-        _role(found),
-        _cluster(found),
+        of_all(found, _version),
+        of_all(found, _policy),
+        of_all(found, _memory),
+        of_all(found, _persistence),
+        of_all(found, _role),
+        of_all(found, lambda one: _cluster(one, f"{CLUSTER}://" in address)),
     ]
+
+
+def of_all(servers: Sequence[Server], judge: Callable[[Server], Check]) -> Check:
+    """Give the worst that is true of any server, and where."""
+    checks = [(one.address, judge(one)) for one in servers]
+    worst = min((check for _, check in checks), key=lambda check: WORST.index(check.verdict))
+    said = {check.found for _, check in checks}
+    if len(said) == 1:
+        return worst
+    where = [f"{address}: {check.found}" for address, check in checks if check.verdict == worst.verdict]
+    return msgspec.structs.replace(worst, found=listed(where))
 
 
 def _version(found: Server) -> Check:
@@ -101,16 +118,16 @@ def _role(found: Server) -> Check:
     return Check("redis.role", "ok", "primary")
 
 
-def _cluster(found: Server) -> Check:
+def _cluster(found: Server, followed: bool) -> Check:
     if not found.cluster:
         return Check("redis.cluster", "ok", "no cluster")
     said = f"a cluster of {counted(found.nodes, 'primary')}, state {found.cluster}".replace("primarys", "primaries")
     if found.cluster != "ok":
         remedy = "give every slot a node that is up: redis-cli --cluster check"
         return Check("redis.cluster", "problem", said, remedy)
-    if found.nodes > 1:
-        remedy = "name a Redis of its own with --redis"
-        return Check("redis.cluster", "problem", f"{said}: this version speaks to one node alone", remedy)
+    if found.nodes > 1 and not followed:
+        remedy = "write redis+cluster:// in the address, or rediss+cluster://"
+        return Check("redis.cluster", "problem", f"{said}: by redis:// one node alone is asked", remedy)
     return Check("redis.cluster", "ok", said)
 
 
@@ -118,7 +135,7 @@ def scripts(refused: Unanswered | None) -> Check:
     """Judge whether scripts may run."""
     if refused is None:
         return Check("redis.scripts", "ok", "scripts run")
-    remedy = "allow the user EVALSHA, SCRIPT LOAD and what the scripts call"
+    remedy = "allow the user EVALSHA, EVAL and what the scripts call"
     return Check("redis.scripts", "problem", f"scripts do not run: {refused.reason}", remedy)
 
 

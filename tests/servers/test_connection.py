@@ -155,7 +155,7 @@ def test_an_error_is_no_reason_to_drop_a_connection(redis_server: ValkeyServer) 
     async def work(store: Store, proxy: Proxy) -> None:
         for _ in range(3):
             with pytest.raises(StoreUnavailable, match="unknown command"):
-                await store.command("NOSUCH")
+                await store.command("NOSUCH", "key")
             await echoes(store, 1)
         assert proxy.connections == 1
 
@@ -164,7 +164,7 @@ def test_an_error_is_no_reason_to_drop_a_connection(redis_server: ValkeyServer) 
 
 def test_nobody_there() -> None:
     with pytest.raises(StoreUnavailable, match="Redis: "):
-        asyncio.run(Store("redis://127.0.0.1:1/0").command("PING"))
+        asyncio.run(Store("redis://127.0.0.1:1/0").ping())
 
 
 def test_more_calls_than_connections_wait(redis_server: ValkeyServer) -> None:

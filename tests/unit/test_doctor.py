@@ -24,6 +24,7 @@ from tests.api import keys_in
 from tests.oracle import partition_of
 
 SERVER = Server(
+    address="db:6379",
     product="Redis",
     version="7.0.15",
     role="master",
@@ -98,7 +99,7 @@ def verdicts(checks: list[Check]) -> dict[str, str]:
     ],
 )
 def test_the_server(change: dict[str, object], wrong: dict[str, str]) -> None:
-    checks = store.server("redis://db:6379/0", replace(SERVER, **change))  # type: ignore[arg-type]  # as given above
+    checks = store.server("redis://db:6379/0", [replace(SERVER, **change)])  # type: ignore[arg-type]  # as given above
     assert verdicts(checks) == wrong
     assert [check.name for check in checks] == ["redis", *store.SERVER]
 
