@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from benchmarks import kernels, matchups, pipeline, serving, suggesting, systems
+from benchmarks import kernels, matchups, pipeline, scale, serving, suggesting, systems
 
 
 def main() -> None:
     """Run what is named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    every = ("kernels", "matchups", "pipeline", "serving", "suggesting", "systems")
+    every = ("kernels", "matchups", "pipeline", "scale", "serving", "suggesting", "systems")
     parser.add_argument("what", nargs="*", choices=(*every, []), help="which ones; all by default")
-    parser.add_argument("--matches", type=int, default=600_000, help="matches in the pipeline's topic (%(default)s)")
+    parser.add_argument("--matches", type=int, default=600_000, help="matches of pipeline and scale (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is run (%(default)s)")
     parser.add_argument("--seeds", type=int, default=200, help="arenas of each simulation of matchups (%(default)s)")
     chosen = parser.parse_args()
@@ -23,6 +23,8 @@ def main() -> None:
         matchups.run(chosen.seeds)
     if not chosen.what or "pipeline" in chosen.what:
         asyncio.run(pipeline.run(chosen.matches, chosen.rounds))
+    if not chosen.what or "scale" in chosen.what:
+        asyncio.run(scale.run(chosen.matches))
     if not chosen.what or "serving" in chosen.what:
         asyncio.run(serving.run(chosen.rounds))
     if not chosen.what or "suggesting" in chosen.what:

