@@ -83,9 +83,8 @@ async def run(matches: int) -> None:
                 digests.add(cell.digest)
     if len(digests) != 1:
         raise SystemExit("scale: the cells differ in their bits")
-    said = (
-        f"{matches:,} matches a cell; every rating and board entry the same in all, SHA-256 `{digests.pop()[:16]}...`."
-    )
+    digest = digests.pop()[:16]
+    said = f"{matches:,} matches a cell; every rating and board entry is the same in all (SHA-256 {digest}...)."
     into_page(PAGE, BEGIN, END, "\n".join([*rows, "", said]))
 
 
@@ -172,8 +171,8 @@ async def _spent_by(store: Store) -> float:
     """The same of Redis, as it counts them."""
     total = 0.0
     for node in await store.primaries():
-        lines = (await store.ask(node, "INFO", "cpu")).decode().splitlines()
-        total += sum(float(line.partition(":")[2]) for line in lines if line[:13] in ("used_cpu_sys:", "used_cpu_user"))
+        told = dict(line.split(":") for line in (await store.ask(node, "INFO", "cpu")).decode().split() if ":" in line)
+        total += float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
     return total
 
 
