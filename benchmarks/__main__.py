@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from benchmarks import kernels, matchups, pipeline, scale, serving, suggesting, systems
+from benchmarks import kernels, matchups, memory, pipeline, scale, serving, suggesting, systems
 
 
 def main() -> None:
     """Run what is named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    every = ("kernels", "matchups", "pipeline", "scale", "serving", "suggesting", "systems")
+    every = ("kernels", "matchups", "memory", "pipeline", "scale", "serving", "suggesting", "systems")
     parser.add_argument("what", nargs="*", choices=(*every, []), help="which ones; all by default")
     parser.add_argument("--matches", type=int, default=600_000, help="matches of pipeline and scale (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is run (%(default)s)")
@@ -21,6 +21,8 @@ def main() -> None:
         kernels.run(chosen.rounds)
     if not chosen.what or "matchups" in chosen.what:
         matchups.run(chosen.seeds)
+    if not chosen.what or "memory" in chosen.what:
+        memory.run()
     if not chosen.what or "pipeline" in chosen.what:
         asyncio.run(pipeline.run(chosen.matches, chosen.rounds))
     if not chosen.what or "scale" in chosen.what:

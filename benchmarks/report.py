@@ -18,12 +18,6 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def times(name: str, rounds: Sequence[Sequence[float]]) -> None:
-    """Print rows of the median and the 99th percentile of requests, each round's seconds being sorted."""
-    for row, share in (("p50", 0.50), ("p99", 0.99)):
-        figure(f"{name}: {row}", [found[int(len(found) * share)] * 1000 for found in rounds], "ms")
-
-
 def ratio(name: str, ours: Sequence[float], theirs: Sequence[float]) -> None:
     """Print the ratio round by round: each pair ran next to each other."""
     figure(name, [our / their for our, their in zip(ours, theirs, strict=True)], "x")

@@ -1,4 +1,4 @@
-"""A service at work: its servers and processes, matches that come in, connections that ask as fast as it answers."""
+"""A service at work: its servers and processes, and matches that come in meanwhile."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import psutil
 
 from service.broker import ensure_topic
 from service.brokers import Brokers
@@ -36,11 +38,16 @@ class Service(NamedTuple):
     ----------
     environment : dict
         By which further processes find it.
+    settings : Settings
+    store : Store
+    parts : tuple of psutil.Process
+        The API and Redis.
     """
 
     environment: dict[str, str]
     settings: Settings
     store: Store
+    parts: tuple[psutil.Process, psutil.Process]
 
     async def fill(self, pool: str, players: int, matches: int) -> None:
         """Bring in so many matches, everybody's first among them, and wait until they are applied."""
@@ -83,20 +90,22 @@ async def running(*parts: str) -> AsyncIterator[Service]:
         async with AsyncExitStack() as stack:
             for part in ("ingest", *parts):
                 await stack.enter_async_context(process(environment, "-m", "standings", part, "--ops-port", "0"))
-            await stack.enter_async_context(process(environment, "-m", "standings", "serve", "--port", str(PORT)))
+            serve = process(environment, "-m", "standings", "serve", "--port", str(PORT))
+            pids = ((await stack.enter_async_context(serve)).pid, valkey.pid)
             store = Store(valkey.url)
             stack.push_async_callback(store.close)
-            yield Service(environment, Settings.model_validate(given), store)
+            api, redis = (psutil.Process(pid) for pid in pids)
+            yield Service(environment, Settings.model_validate(given), store, (api, redis))
 
 
 @asynccontextmanager
-async def process(environment: dict[str, str], *arguments: str) -> AsyncIterator[None]:
+async def process(environment: dict[str, str], *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run Python beside this process."""
     started = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, env=os.environ | environment, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        yield
+        yield started
     finally:
         started.terminate()
         await started.wait()
@@ -115,58 +124,3 @@ async def _feed(sender: Sender, pool: str, players: int, per_second: int) -> Non
 def _match(pool: str, number: int | str, one: int, other: int) -> bytes:
     sides = (Side((f"p{one}",), rank=1), Side((f"p{other}",), rank=2))
     return encode(Match(f"{pool}-{number}", pool, int(time.time() * 1000), sides))
-
-
-Request = Callable[[random.Random], bytes]
-"""Writes one request."""
-
-
-def get(path: str) -> bytes:
-    """Write a request to read."""
-    return f"GET {path} HTTP/1.1\r\nHost: {NAME}\r\n\r\n".encode()
-
-
-def post(path: str, body: bytes) -> bytes:
-    """Write a request with a body of JSON."""
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: {NAME}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-async def load(port: int, request: Request, connections: int, seconds: float) -> list[float]:
-    """Ask as fast as the server answers.
-
-    Returns
-    -------
-    list of float
-        Seconds of each request, sorted.
-    """
-    until = time.perf_counter() + seconds
-    found = await asyncio.gather(*(_ask(port, random.Random(index), request, until) for index in range(connections)))
-    return sorted(seconds for times in found for seconds in times)
-
-
-async def _ask(port: int, rng: random.Random, request: Request, until: float) -> list[float]:
-    reader, writer = await _connected(port)
-    times = []
-    while time.perf_counter() < until:
-        written = request(rng)
-        begun = time.perf_counter()
-        writer.write(written)
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(f"{head!r} {await reader.read(1000)!r}")
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-        await reader.readexactly(length)
-        times.append(time.perf_counter() - begun)
-    writer.close()
-    return times
-
-
-async def _connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    while True:
-        try:
-            return await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.1)

@@ -27,6 +27,7 @@ from aiokafka import AIOKafkaProducer
 
 from benchmarks.report import into_page
 from service.broker import ensure_topic
+from service.brokers import Brokers
 from service.match import Match, Side, encode
 from service.partitioner import partition_of
 from service.pools import LIVE
@@ -117,7 +118,7 @@ async def _cell(
     kafka: KafkaServer, valkey: ValkeyServer, partitions: int, processes: int, values: list[tuple[bytes, bytes]]
 ) -> Cell:
     name = f"scale-{partitions}-{processes}"
-    await ensure_topic(kafka.bootstrap, name, partitions)
+    await ensure_topic(Brokers(kafka.bootstrap), name, partitions)
     given = {"kafka": kafka.bootstrap, "redis": valkey.url, "topic": name, "installation": name, "group": name}
     environment = os.environ | {f"STANDINGS_{option.upper()}": value for option, value in given.items()}
     store = Store(valkey.url)

@@ -1,28 +1,32 @@
-"""Reads over HTTP: requests a second and their times, beside bare Starlette doing the same reads, ingest running."""
+"""Requests over HTTP, ingest running: how many a second, their times, and the processor's time of each.
+
+Reads run beside bare Starlette doing the same. The processor's time of Redis is what it takes beyond ingest's.
+"""
 
 from __future__ import annotations
 
+import json
 import random
 from functools import partial
 
-from benchmarks.report import figure, ratio, times
-from benchmarks.running import PORT, Request, get, load, process, running
+from benchmarks.asking import SECONDS, Request, get, load, measure, post
+from benchmarks.report import figure, ratio
+from benchmarks.running import Service, process, running
 
 POOL = "bench"
 PLAYERS = 2_000
 MATCHES = 20_000
 PER_SECOND = 200
 CONNECTIONS = 8
-SECONDS = 4.0
 BARE = 18412
-PATHS = {
+READS = {
     "player": f"/v1/pools/{POOL}/players/p%d",
     "leaderboard, 50 rows": f"/v1/pools/{POOL}/leaderboard?around=p%d",
 }
 
 
 async def run(rounds: int) -> None:
-    """Print requests a second and times of both, and their ratio within each round."""
+    """Print requests a second and times of both, and their ratio within each round; then those of a prediction."""
     print(f"serving: {PLAYERS:,} players, {CONNECTIONS} connections, {PER_SECOND} matches/s coming in; median, range")
     async with (
         running() as service,
@@ -31,21 +35,26 @@ async def run(rounds: int) -> None:
     ):  # fmt: skip
         await service.fill(POOL, PLAYERS, MATCHES)
         async with service.fed(POOL, PLAYERS, PER_SECOND):
-            for name, path in PATHS.items():
-                await _compare(name, partial(_read, path), rounds)
+            for name, path in READS.items():
+                await _compare(service, name, partial(_read, path), rounds)
+            await measure(service, "prediction, two sides", _prediction, CONNECTIONS, rounds)
+
+
+async def _compare(service: Service, name: str, request: Request, rounds: int) -> None:
+    bare: list[float] = []
+
+    async def beside() -> None:
+        bare.append(len(await load(BARE, request, CONNECTIONS)) / SECONDS)
+
+    ours = await measure(service, name, request, CONNECTIONS, rounds, beside)
+    figure(f"{name}: bare Starlette", bare, "requests/s")
+    ratio(f"{name}: serve / bare", ours, bare)
 
 
 def _read(path: str, rng: random.Random) -> bytes:
     return get(path % rng.randrange(PLAYERS))
 
 
-async def _compare(name: str, request: Request, rounds: int) -> None:
-    ours, bare = [], []
-    for _ in range(rounds):
-        ours.append(await load(PORT, request, CONNECTIONS, SECONDS))
-        bare.append(await load(BARE, request, CONNECTIONS, SECONDS))
-    each, theirs = ([len(one) / SECONDS for one in found] for found in (ours, bare))
-    figure(f"{name}: serve", each, "requests/s")
-    times(name, ours)
-    figure(f"{name}: bare Starlette", theirs, "requests/s")
-    ratio(f"{name}: serve / bare", each, theirs)
+def _prediction(rng: random.Random) -> bytes:
+    sides = [{"players": [f"p{player}"]} for player in rng.sample(range(PLAYERS), 2)]
+    return post(f"/v1/pools/{POOL}/predictions", json.dumps({"sides": sides}).encode())

@@ -7,8 +7,8 @@ import random
 from functools import partial
 from typing import Any
 
-from benchmarks.report import figure, times
-from benchmarks.running import PORT, load, post, running
+from benchmarks.asking import measure, post
+from benchmarks.running import running
 
 ARENA, LADDER = "arena", "ladder"
 PLAYERS = 1_000
@@ -18,7 +18,6 @@ WAITING = 10_000
 COUNT = 100
 PER_SECOND = 200
 CONNECTIONS = 16
-SECONDS = 4.0
 LEASE_S = 2
 """Of each matchup: it ends as if it had been played by then."""
 
@@ -30,15 +29,11 @@ async def run(rounds: int) -> None:
         await service.fill(ARENA, PLAYERS, MATCHES)
         async with service.fed(ARENA, PLAYERS, PER_SECOND):
             for policy in ("information_gain", "uniform"):
-                request = partial(_arena, policy)
-                alone = [await load(PORT, request, 1, SECONDS) for _ in range(rounds)]
-                times(f"{policy}, 1 connection", alone)
-                many = [await load(PORT, request, CONNECTIONS, SECONDS) for _ in range(rounds)]
-                figure(f"{policy}, {CONNECTIONS} connections", [len(one) / SECONDS for one in many], "requests/s")
-                times(f"{policy}, {CONNECTIONS} connections", many)
+                for connections in (1, CONNECTIONS):
+                    name = f"{policy}, {connections} at once"
+                    await measure(service, name, partial(_arena, policy), connections, rounds)
             await service.fill(LADDER, MILLION, MILLION // 2)
-            waiting = [await load(PORT, _queue, 1, SECONDS) for _ in range(rounds)]
-            times(f"{COUNT} of {WAITING:,} waiting", waiting)
+            await measure(service, f"{COUNT} of {WAITING:,} waiting", _queue, 1, rounds)
 
 
 def _arena(policy: str, rng: random.Random) -> bytes:

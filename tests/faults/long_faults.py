@@ -76,6 +76,8 @@ class Stalls:
         self._over.set()
         for thread in self._threads:
             thread.join()
+        stood = ", ".join(f"{seconds:.1f} s" for seconds in self.longest)
+        print(f"longest stall of each partition: {stood}")  # noqa: T201  # for docs/operating.md
 
     def _send(self) -> None:
         while not self._over.wait(0.1):
@@ -115,6 +117,33 @@ def test_rolling_restart_of_members_with_names(
                 members[number] = start(number)
                 members[number].wait_ready(lambda said: bool(said["ready"]) and len(said["partitions"]) == 1)
                 assert [one.metric("standings_rebalances_total") for one in others] == before
+        recovery.took(max(stalls.longest))
+        scene.wait(*members)
+    scene.check()
+
+
+def test_a_member_with_a_name_does_not_return(
+    kafka: KafkaServer, valkey: ValkeyServer, unique: Unique, tmp_path: Path, recovery: Recovery
+) -> None:
+    """Nobody knows but by its session's end that it will not: its partition stands still for so long."""
+    scene = prepare(kafka.bootstrap, valkey.url, unique, tmp_path, 75)
+    group = unique("group")
+    with ExitStack() as stack:
+        members = [
+            stack.enter_context(replace(scene.ingest(group, 500), member=f"ingest-{number}"))
+            for number in range(PARTITIONS)
+        ]
+        wait_for(lambda: [owned(one) for one in members] == [1] * PARTITIONS, lambda: "not shared out", *members)
+        scene.send(900)
+        scene.wait(*members)
+        with Stalls(scene) as stalls:
+            gone = members.pop()
+            assert gone.stop() == 0, gone.said()
+            wait_for(
+                lambda: sorted(owned(one) for one in members) == [1, PARTITIONS - 1],
+                lambda: "not shared out",
+                *members,
+            )
         recovery.took(max(stalls.longest))
         scene.wait(*members)
     scene.check()

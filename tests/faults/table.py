@@ -100,6 +100,13 @@ INGEST = [
         "tests/faults/long_faults.py::test_rolling_restart_of_members_with_names",
     ),
     Row(
+        "a member with a name does not return",
+        "under load",
+        "its partition stands still until its session of 45 s is over, then the others have it",
+        60,
+        "tests/faults/long_faults.py::test_a_member_with_a_name_does_not_return",
+    ),
+    Row(
         "two processes with one name",
         "while they run",
         "the older one ends with code 2 and says why; the newer has its partitions",
