@@ -20,6 +20,7 @@ import trustme
 
 from consumers.client import NAMED_SESSION_MS, STOP_S
 from service.broker import describe_group
+from service.brokers import Brokers
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.conftest import ROOT
 from tests.ingesting import Ingesting, wait_for
@@ -93,7 +94,7 @@ def slept() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def members(here: Replay, group: str) -> list[str]:
-    found = asyncio.run(describe_group(here.place.kafka, here.place.topic, group, 0))
+    found = asyncio.run(describe_group(Brokers(here.place.kafka), here.place.topic, group, 0))
     # A UUID follows the name.
     return sorted(member[:-37] for member in found.ids)
 

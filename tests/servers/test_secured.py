@@ -192,7 +192,7 @@ def test_what_redis_refuses_is_named(secured: Secured, tmp_path: Path) -> None:
         store = Store(address)
         try:
             with pytest.raises(StoreUnavailable) as raised:
-                await store.command("PING")
+                await store.ping()
         finally:
             await store.close()
         return str(raised.value)
