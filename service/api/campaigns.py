@@ -34,7 +34,7 @@ from service.suggest.desk import Given
 
 router = resource("campaigns", POST="suggest", DELETE="suggest")
 
-Id = Annotated[str, Path(description="as it was begun", examples=["ca-bbtkmvsrm6lqqkk2"])]
+Id = Annotated[str, Path(description="as it was begun", examples=["ca-lvbmhqktk3gppyyx"])]
 ENDED: Final[dict[int | str, dict[str, Any]]] = {
     410: {
         "model": ProblemAnswer,

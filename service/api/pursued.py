@@ -98,7 +98,7 @@ class CampaignsAnswer(TypedDict):
 
 _POSITION: Final = "1-3-184468"
 _SUMMARY: Final = {
-    "id": "ca-bbtkmvsrm6lqqkk2",
+    "id": "ca-lvbmhqktk3gppyyx",
     "state": "certified",
     "method": "settle",
     "request_id": "spring",

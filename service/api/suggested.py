@@ -86,6 +86,7 @@ class OpenMatchup(Matchup):
     policy: PolicyAnswer
     seed: int
     request_id: str | None
+    campaign: Annotated[str | None, Field(description="the campaign that it was given to")]
 
 
 class ExposureAnswer(TypedDict):
@@ -139,7 +140,9 @@ ANSWER: Final = {
 
 OPEN: Final = {
     "pool": "arena",
-    "matchups": [{**_MATCHUP, "position": _POSITION, "policy": _POLICY, "seed": _SEED, "request_id": "tab-7f3"}],
+    "matchups": [
+        {**_MATCHUP, "position": _POSITION, "policy": _POLICY, "seed": _SEED, "request_id": "tab-7f3", "campaign": None}
+    ],
     "next": None,
     "exposure": {"least": 40, "most": 66, "ratio": 1.65, "imbalance": 0.09},
     "position": "1-3-184470",
@@ -172,6 +175,7 @@ def under_way(id_: str, lease: Lease) -> OpenMatchup:
         policy=_policy(lease),
         seed=lease.seed,
         request_id=lease.request_id,
+        campaign=lease.campaign,
     )
 
 

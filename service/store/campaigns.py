@@ -221,8 +221,8 @@ def id_of(request_id: str) -> str:
 
     Examples
     --------
-    >>> id_of("spring-finals")
-    'ca-bbtkmvsrm6lqqkk2'
+    >>> id_of("spring")
+    'ca-lvbmhqktk3gppyyx'
     """
     digest = hashlib.blake2b(request_id.encode(), digest_size=10).digest()
     return f"ca-{base64.b32encode(digest).decode().lower()}"

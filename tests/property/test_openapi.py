@@ -34,7 +34,7 @@ from service.broker import ensure_topic
 from service.brokers import Brokers
 from service.keys import SCOPES
 from standings.embedded import KafkaServer, ValkeyServer
-from tests.api import keys_in, settings
+from tests.api import client, keys_in, settings
 from tests.league import TOPIC, duel, league, tie
 
 SEED = int(os.environ.get("STANDINGS_SEED") or random.randrange(1 << 32))
@@ -82,6 +82,8 @@ def api(valkey: ValkeyServer, kafka: KafkaServer) -> Iterator[FastAPI]:
             for pool in (POOL, "arena", "go"):
                 await made.play(*(duel(pool, PLAYER, name) for name in ("ann", "bob", "cid", "dan", "a/b", "ü")))
                 await made.play(tie(pool, [["ann", "bob"], ["cid"], ["dan", "eve"]]))
+        async with client(settings(valkey.url, installation)) as ask:
+            await ask.post("/v1/pools/arena/campaigns", {"request_id": "spring", "goal": "full"})
         await ensure_topic(Brokers(kafka.bootstrap), TOPIC, 2)
 
     asyncio.run(fill())
