@@ -225,6 +225,18 @@ def test_a_knockout_fails_no_more_often_than_its_bound(count: int) -> None:
     assert {len(one.pairs) for one in found} == {count - 1}
 
 
+def test_a_knockout_holds_however_many_more_results_come() -> None:
+    """Whoever meets the best at the least gap, and whoever decides when one looks."""
+    campaign = create("knockout", {"players": NAMES[:5], "delta": 0.3, "gap": 0.1})
+    repeats = campaign.repeats()  # type: ignore[union-attr]  # a knockout
+    won = (np.random.default_rng(5).random((500, 4, 8 * repeats)) < 0.6).cumsum(axis=2)
+    lost = np.arange(1, 8 * repeats + 1) - won
+    behind = (won <= lost)[:, :, repeats - 1 :].any(axis=(1, 2)).sum()
+    assert behind <= binom.ppf(0.99, len(won), 0.3)
+    # It is not for nothing: so many fail with a tenth of the matches.
+    assert (won <= lost)[:, :, repeats // 10 :].any(axis=(1, 2)).mean() > 0.3
+
+
 def test_a_knockout_hands_out_no_more_than_its_repeats() -> None:
     campaign = create("knockout", {"players": NAMES[:5], "delta": 0.3, "gap": 0.3})
     repeats = math.ceil(math.log(4 / 0.3) / (2 * 0.3**2))
