@@ -1,15 +1,18 @@
 """Kafka over TLS with SCRAM, Redis over TLS with users: the whole way of a match, and each wrong setting by name."""
 
+import base64
 import json
 import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvloop
 from redis import Redis
@@ -21,6 +24,7 @@ from service.settings import Settings
 from service.store.connection import Store, StoreUnavailable
 from standings.commands.options import settings_of
 from standings.errors import Mistake
+from tests.api import keys_in
 from tests.ingesting import free_port, wait_for
 from tests.league import duel
 from tests.secured import KAFKA_PASSWORD, KAFKA_USER, REDIS_PASSWORDS, SECRETS, Authority, SecuredKafka, SecuredRedis
@@ -51,11 +55,13 @@ class Secured:
     def settings(self, part: str, **more: str) -> Settings:
         return Settings.model_validate(self.variables(part, **more))
 
-    def start(self, part: str, words: list[str], log: Path, **more: str) -> "subprocess.Popen[bytes]":
+    def start(
+        self, part: str, words: list[str], log: Path, command: Sequence[str] = ("-m", "standings"), **more: str
+    ) -> "subprocess.Popen[bytes]":
         variables = {f"STANDINGS_{name.upper()}": value for name, value in self.variables(part, **more).items()}
         with log.open("wb") as out:
             return subprocess.Popen(
-                [sys.executable, "-m", "standings", *words], env=os.environ | variables, stdout=out, stderr=out
+                [sys.executable, *command, *words], env=os.environ | variables, stdout=out, stderr=out
             )
 
 
@@ -149,6 +155,70 @@ def test_nobody_may_more_than_is_needed(secured: Secured) -> None:
                     client.execute_command(*words)
 
 
+LOUD = """
+import logging
+from standings import cli, run
+configure = run.configure_logging
+def loudly():
+    configure()
+    for name in (None, *logging.root.manager.loggerDict):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+run.configure_logging = loudly
+cli.main()
+"""
+"""The command, with every logger of every library at its most talkative."""
+
+
+def test_no_secret_is_ever_told(secured: Secured, tmp_path: Path) -> None:
+    """Neither right nor wrong ones, in logs, answers or reports, while all that can be refused is refused."""
+    keys = keys_in(tmp_path / "keys.toml", "read", "operate")
+    wrong = {
+        "kafka_password": "falsch-kafka-5",
+        "redis": secured.redis.secured("serve").replace(REDIS_PASSWORDS["serve"], "falsch-redis-6"),
+        "keys": str(tmp_path / "keys.toml"),
+    }
+    api, ops = free_port(), free_port()
+    loud = ["-c", LOUD]
+    parts = {
+        "serve": (["serve", "--port", str(api)], {"redis": wrong["redis"], "keys": wrong["keys"]}),
+        "ingest": (["ingest", "--ops-port", str(ops)], {"kafka_password": wrong["kafka_password"]}),
+        "operate": (["doctor", "--json"], wrong),
+    }
+    running = {
+        part: secured.start(part, words, tmp_path / f"{part}.log", command=loud, **more)
+        for part, (words, more) in parts.items()
+    }
+    answers = []
+
+    def said(port: int, path: str, headers: Mapping[str, str] = {}) -> str:
+        with suppress(httpx.TransportError):
+            response = httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, timeout=20)
+            answers.append(response.text + str(response.headers))
+            return response.text
+        return ""
+
+    try:
+        wait_for(lambda: "redis" in said(api, "/readyz"), (tmp_path / "serve.log").read_text)
+        for path in ("/v1/status", "/v1/pools", "/v1/dead-letters", "/metrics", "/openapi.json"):
+            for shown in ({}, *keys.values(), {"Authorization": "Bearer sk_a-read_falsch-key-7"}):
+                assert said(api, path, shown)
+        refused = "Kafka refuses the user or the password"
+        wait_for(lambda: refused in said(ops, "/readyz"), (tmp_path / "ingest.log").read_text)
+        assert "standings_ingest_state" in said(ops, "/metrics")
+        assert running["operate"].wait(90) == 1
+    finally:
+        for process in running.values():
+            process.terminate()
+        for process in running.values():
+            process.wait(30)
+    told = [*answers, *(path.read_text() for path in tmp_path.glob("*.log"))]
+    assert refused in (tmp_path / "operate.log").read_text()
+    assert "invalid username-password pair" in (tmp_path / "operate.log").read_text()
+    made = [value["Authorization"].rpartition("_")[2] for value in keys.values()]
+    for secret in (*SECRETS, "falsch-kafka-5", "falsch-redis-6", "falsch-key-7", *made):
+        assert not [text for text in told if secret in text or base64.b64encode(secret.encode()).decode() in text]
+
+
 WRONG_KAFKA: Mapping[str, tuple[Mapping[str, str], str]] = {
     "password": ({"kafka_password": "no"}, "Kafka refuses the user or the password"),
     "user": ({"kafka_user": "no"}, "Kafka refuses the user or the password"),
@@ -191,16 +261,22 @@ def test_what_redis_refuses_is_named(secured: Secured, tmp_path: Path) -> None:
     async def tried(address: str) -> str:
         store = Store(address)
         try:
-            with pytest.raises(StoreUnavailable) as raised:
-                await store.ping()
+            await store.ping()
+        except StoreUnavailable as error:
+            return str(error)
         finally:
             await store.close()
-        return str(raised.value)
+        return "answered"
 
-    for address, said in wrong.items():
-        found = uvloop.run(tried(address))
-        assert said in found
-        assert "\n" not in found
+    async def run() -> None:
+        for address, said in wrong.items():
+            found = await tried(address)
+            assert said in found
+            assert found.startswith("Redis: ")
+            assert "\n" not in found
+        assert await tried(url) == "answered"
+
+    uvloop.run(run())
 
 
 @pytest.mark.parametrize(
