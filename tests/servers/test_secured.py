@@ -279,6 +279,22 @@ def test_what_redis_refuses_is_named(secured: Secured, tmp_path: Path) -> None:
     uvloop.run(run())
 
 
+def test_secrets_may_be_files(tmp_path: Path) -> None:
+    given = {
+        "kafka_security": "SASL_SSL\n",
+        "kafka_user": "app\n",
+        "kafka_password": "geheim\n",
+        "redis": "redis://:x@db\n",
+    }
+    for name, value in given.items():
+        (tmp_path / f"standings_{name}").write_text(value)
+    found = Settings(_secrets_dir=tmp_path)
+    assert found.kafka_password is not None
+    assert (found.kafka_user, found.kafka_password.get_secret_value()) == ("app", "geheim")
+    assert found.redis.get_secret_value() == "redis://:x@db"
+    assert "geheim" not in f"{found} {found!r} {found.brokers!r}"
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
