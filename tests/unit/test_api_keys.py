@@ -82,12 +82,10 @@ async def check(ask: Client, method: str, path: str, keys: dict[str, dict[str, s
         if other != scope:
             response = await ask.http.request(method, address(path), headers=keys[other])
             assert repr(scope) in is_problem(response, 403, "missing_scope")["detail"]
-    # A stream has no end: that it begins is enough, and that a body is missing says that the key was taken.
-    async with ask.http.stream(method, address(path) if "changes" not in path else "/v1/pools/no/changes") as refused:
-        assert refused.status_code == 401
-    if "changes" not in path:
-        response = await ask.http.request(method, address(path), headers=keys[str(scope)])
-        assert response.status_code not in (401, 403, 500), response.text
+    # A stream has no end; of a pool that is not there is none.
+    place = address(path) if "changes" not in path else "/v1/pools/none/changes"
+    response = await ask.http.request(method, place, headers=keys[str(scope)])
+    assert response.status_code not in (401, 403, 500), response.text
 
 
 @pytest.mark.parametrize("scheme", ["", "Bearer", "Bearer ", "Basic {}", "{}", "Bearer {}0", "Bearer sk_a-read_ü"])
@@ -158,12 +156,15 @@ def test_keys_are_rotated_without_a_restart(tmp_path: Path, clock: Time) -> None
             assert let_in(new)
         assert [line["event"] for line in said] == ["keys file refused; the keys before stay in force"]
         assert refused() == 1
-    path.unlink()
-    clock.now += 1
-    assert (let_in(old), let_in(new), refused()) == (False, True, 1)
     path.write_text(old_table)
     clock.now += 1
     assert (let_in(old), let_in(new), refused()) == (True, False, 0)
+    path.unlink()
+    clock.now += 1
+    assert (let_in(old), let_in(new), refused()) == (True, False, 1)
+    path.write_text(new_table)
+    clock.now += 1
+    assert (let_in(old), let_in(new), refused()) == (False, True, 0)
 
 
 def test_a_key_asks_no_more_often_than_it_may(tmp_path: Path, clock: Time) -> None:
