@@ -33,6 +33,9 @@ PAUSES_S: Final = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
 MAP_SHARE: Final = 0.25
 """Of the time for a call, the share that one node has to tell the map: then another one is asked."""
 
+UNTOLD: Final = ("", "?")
+"""How a node that does not know its own name, or was told to keep it, is called in the map."""
+
 _SLOTS: Final = pack("CLUSTER", "SLOTS")
 
 
@@ -141,8 +144,8 @@ class Cluster:
         return None
 
     def _named(self, host: str, port: int, slot: int) -> Address:
-        """A node that does not know its own name leaves the host out: it is that of who says so."""
-        return (host or (self._owners[slot] or self._seeds[0])[0], port)
+        """Where no name is told it is that of who says so."""
+        return ((self._owners[slot] or self._seeds[0])[0] if host in UNTOLD else host, port)
 
     async def _owner(self, slot: int) -> Node:
         if self._stale:
@@ -166,7 +169,7 @@ class Cluster:
                 return
             said = ""
             # One that is cut off from the others may tell an old map for a while: not always the same one first.
-            for address in [*random.sample(list(self._nodes), len(self._nodes)), *self._seeds]:
+            for address in dict.fromkeys([*random.sample(list(self._nodes), len(self._nodes)), *self._seeds]):
                 try:
                     async with asyncio.timeout(self._timeout * MAP_SHARE):
                         ranges = await self._at(address).send(_SLOTS)
@@ -182,7 +185,7 @@ class Cluster:
         owners: list[Address | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
         for first, last, primary, *_ in ranges:
             name = (primary[0] or b"").decode()
-            owners[first : last + 1] = [(name or host, primary[1])] * (last + 1 - first)
+            owners[first : last + 1] = [(host if name in UNTOLD else name, primary[1])] * (last + 1 - first)
         self._owners, self._stale = owners, False
         found = {owner for owner in owners if owner is not None}
         gone = [self._nodes.pop(address) for address in list(self._nodes) if address not in found]
