@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 import typer
@@ -23,6 +25,11 @@ app.add_typer(keys.app, name="keys")
 
 def main() -> None:
     """Run the command. Exit code 2 and one line for a user's mistake, 1 for the world's trouble."""
+    if os.getpid() == 1:
+        # A container's first process is deaf to signals that it does not handle: told to stop while it starts, a part
+        # would work on until it is killed. Any other process ends by them.
+        for signum in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(signum, lambda number, _: os._exit(128 + number))
     sys.exit(_run())
 
 

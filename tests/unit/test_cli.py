@@ -1,7 +1,9 @@
 """The command: what it prints where, and one line for every mistake."""
 
+import contextlib
 import gzip
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -238,3 +240,23 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("\n[]\n")
+
+
+def test_a_containers_first_process_hears_a_signal_from_its_start_on() -> None:
+    """Ended by its own handler, which comes late, its exit code would be 0."""
+    words = ["ingest", "--kafka", "127.0.0.1:1", "--redis", "redis://127.0.0.1:1/0", "--ops-port", "0"]
+    deaf = """if True:
+        import os, runpy, signal
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.getpid = lambda: 1
+        print("deaf", flush=True)
+        runpy.run_module("standings", run_name="__main__")
+    """
+    with subprocess.Popen([sys.executable, "-c", deaf, *words], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"deaf\n"
+        while process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.01)
+    assert process.returncode == 128 + signal.SIGTERM
