@@ -156,8 +156,8 @@ class Pool:
 
         Examples
         --------
-        >>> Pools().configured("chess").fingerprint(create("elo", {"k": 24}))[:61]
-        '{"rules":2,"window":1000000,"system":"elo","revision":2,"k":2'
+        >>> Pools().configured("chess").fingerprint(create("elo", {"k": 24}))[:77]
+        '{"deviation":350.0,"deviations":0.0,"first_at_home":false,"home":0.0,"k":24.0'
         """
         decides = {
             "rules": RULES_REVISION,
@@ -171,7 +171,7 @@ class Pool:
             "pairs": self.pairs,
             "first_at_home": self.first_at_home,
         }
-        return msgspec.json.encode(decides).decode()
+        return msgspec.json.encode(decides, order="sorted").decode()
 
     def fingerprints(self) -> dict[str, str]:
         """The fingerprint of each of its systems, under ``pool/system``."""

@@ -27,6 +27,9 @@ KNOWN: dict[tuple[str, str], Scope] = {
     ("post", "/v1/matches"): "feed",
     ("post", "/v1/pools/{pool}/matchups"): "suggest",
     ("delete", "/v1/pools/{pool}/matchups/{id}"): "suggest",
+    ("post", "/v1/pools/{pool}/campaigns"): "suggest",
+    ("delete", "/v1/pools/{pool}/campaigns/{id}"): "suggest",
+    ("post", "/v1/pools/{pool}/campaigns/{id}/matchups"): "suggest",
     ("get", "/v1/dead-letters"): "operate",
     ("get", "/metrics"): "operate",
 }

@@ -189,7 +189,7 @@ def test_every_name_of_a_secret_or_a_metric_exists() -> None:
     """In comments and on the page as well."""
     words = " ".join(path.read_text() for path in (*K8S.rglob("*.yaml"), ROOT / "docs" / "kubernetes.md"))
     named = set(re.findall(r"\bstandings_[a-z_]+", words))
-    assert "standings_key" in named
+    assert "standings_kafka_password" in named
     assert named <= METRICS | {f"standings_{field}" for field in Settings.model_fields}
 
 
@@ -339,7 +339,7 @@ def test_the_network_lets_through_what_is_needed_and_nothing_else(rendered: list
     everything = [one["spec"] for one in of(rendered, "NetworkPolicy").values() if not one["spec"]["podSelector"]]
     assert {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]} in everything
     kafka = {int(address.rpartition(":")[2]) for address in variables(rendered)["STANDINGS_KAFKA"].split(",")}
-    secured = variables(rendered).get("STANDINGS_KAFKA_SECURITY", "plaintext") != "plaintext"
+    secured = variables(rendered).get("STANDINGS_KAFKA_SECURITY", "PLAINTEXT") != "PLAINTEXT"
     kafka = {9093} if secured else kafka
     names, redis, api_server = {53}, {6379}, {443, 6443}
     assert allowed(rendered, "ingest", "Egress") == names | redis | kafka | api_server
@@ -359,7 +359,7 @@ def test_prometheus_finds_every_part_and_shows_the_key_where_it_is_asked_for(ren
             (port,) = service["spec"]["ports"]
             assert endpoints[port["name"]]["path"] == "/metrics"
             assert ("authorization" in endpoints[port["name"]]) == (name == "serve")
-        assert endpoints["http"]["authorization"]["credentials"] == {"name": "standings", "key": "standings_key"}
+        assert endpoints["http"]["authorization"]["credentials"] == {"name": "standings", "key": "prometheus_key"}
 
 
 def test_the_topic_keeps_what_ingest_needs(render: Render) -> None:

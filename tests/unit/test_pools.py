@@ -130,8 +130,10 @@ def test_conflicts_in_words() -> None:
     )
     elo, glicko, go = changed.conflicts(stored)
     assert "k = " not in elo
-    assert "margin = 0.0 (now 0.5), deviations = 0.0 (now 1.0), most_sides = 5000 (now 8)" in elo
-    assert "'glicko2' was rated with tau = 0.5 (now 0.7)" in glicko
+    assert "deviations = 0.0 (now 1.0), margin = 0.0 (now 0.5), most_sides = 5000 (now 8)" in elo
+    assert (
+        "'glicko2' was rated with deviations = 0.0 (now 1.0), most_sides = 5000 (now 8), tau = 0.5 (now 0.7)" in glicko
+    )
     assert "pool 'go'" in go
     # Each system of a pool is another pool's business no more.
     assert len(changed.conflicts({field: text for field, text in stored.items() if "go" in field})) == 1
