@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
 import pytest
@@ -85,14 +86,20 @@ def render(kubectl: str) -> Render:
 
 
 @pytest.fixture(scope="module", params=[*OVERLAYS, "all"])
-def rendered(request: pytest.FixtureRequest, render: Render, tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
-    """Every overlay, and the base with every component."""
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give every overlay, and the base with every component."""
     if request.param != "all":
-        return render(K8S / "overlays" / request.param)
-    folder = tmp_path_factory.mktemp("all").resolve()
-    near = os.path.relpath(K8S, folder)
-    words = {"resources": [f"{near}/base"], "components": [f"{near}/components/{name}" for name in COMPONENTS]}
-    (folder / "kustomization.yaml").write_text(json.dumps(words))
+        return K8S / "overlays" / str(request.param)
+    made = tmp_path_factory.mktemp("all").resolve()
+    near = os.path.relpath(K8S, made)
+    words: Object = {"resources": [f"{near}/base"], "components": [f"{near}/components/{name}" for name in COMPONENTS]}
+    words["images"] = [{"name": "standings", "newTag": "0.1.0"}]
+    (made / "kustomization.yaml").write_text(json.dumps(words))
+    return made
+
+
+@pytest.fixture(scope="module")
+def rendered(folder: Path, render: Render) -> list[Object]:
     return render(folder)
 
 
@@ -162,16 +169,15 @@ def test_every_object_is_what_its_schema_asks_for(rendered: list[Object], versio
             assert kubernetes_validate.validate(one, version, strict=True) == version
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_the_linter_finds_nothing(kubectl: str, overlay: str) -> None:
+def test_the_linter_finds_nothing(kubectl: str, folder: Path) -> None:
     linter = shutil.which("kube-score")
     if linter is None:
-        pytest.skip("no kube-score on PATH")
-    left_out = [*LEFT_OUT, *(LEFT_OUT_IN_DEV if overlay == "dev" else ())]
+        pytest.skip("no kube-score on PATH, which lints k8s/")
+    left_out = [*LEFT_OUT, *(LEFT_OUT_IN_DEV if folder.name == "dev" else ())]
     words = [f"--ignore-test={name}" for name in left_out]
     # A process uses one core at most; a limit would only take from it what nobody else wants.
     words += ["--ignore-container-cpu-limit", f"--kubernetes-version=v{OLDEST}", "--exit-one-on-warning", "-"]
-    manifests = subprocess.run([kubectl, "kustomize", K8S / "overlays" / overlay], capture_output=True, check=True)
+    manifests = subprocess.run([kubectl, "kustomize", folder], capture_output=True, check=True)
     ended = subprocess.run([linter, "score", *words], input=manifests.stdout, capture_output=True, check=False)
     assert ended.returncode == 0, ended.stdout.decode() + ended.stderr.decode()
 
@@ -287,7 +293,7 @@ def test_every_pod_is_confined_and_bounded(rendered: list[Object]) -> None:
             }
             assert set(container["resources"]["requests"]) == {"cpu", "memory", "ephemeral-storage"}
             assert set(container["resources"]["limits"]) == {"memory", "ephemeral-storage"}
-        for volume in found["volumes"]:
+        for volume in found.get("volumes", []):
             assert "emptyDir" not in volume or volume["emptyDir"]["sizeLimit"]
 
 
@@ -375,21 +381,34 @@ def test_the_topic_keeps_what_ingest_needs(render: Render) -> None:
     assert of(objects, "StatefulSet")["ingest"]["spec"]["replicas"] <= int(given["partitions"])
 
 
-def test_servers_of_the_dev_overlay_are_those_of_the_compose_file(render: Render) -> None:
+def test_the_dev_overlay_has_the_servers_of_the_compose_file(render: Render) -> None:
     objects = render(K8S / "overlays" / "dev")
     images = {name: pod(one)["containers"][0]["image"] for name, one in workloads(objects).items() if name not in PARTS}
     assert images == {name: SERVICES[name]["image"] for name in ("kafka", "redis", "topic")}
-    assert "--maxmemory-policy noeviction --appendonly yes" in " ".join(
-        pod(workloads(objects)["redis"])["containers"][0]["args"]
-    )
     assert variables(objects)["STANDINGS_KAFKA"] == "kafka:9092"
 
 
-def test_all_images_have_exact_versions(render: Render) -> None:
-    for overlay in OVERLAYS:
-        images = [
-            one["image"]
-            for found in workloads(render(K8S / "overlays" / overlay)).values()
-            for one in pod(found)["containers"]
+def test_a_redis_that_is_brought_along_is_found_lets_the_parts_in_and_drops_nothing(rendered: list[Object]) -> None:
+    brought = {name: one for name, one in of(rendered, "StatefulSet").items() if name.startswith("redis")}
+    named = urlsplit(variables(rendered).get("STANDINGS_REDIS", ""))
+    assert brought.keys() == ({named.hostname} if named.hostname else set())
+    for name, workload in brought.items():
+        (container,) = pod(workload)["containers"]
+        assert container["image"] == SERVICES["redis"]["image"]
+        assert "--maxmemory-policy noeviction --appendonly yes" in " ".join(container["args"])
+        assert [port["port"] for port in of(rendered, "Service")[name]["spec"]["ports"]] == [named.port]
+        labels = workload["spec"]["template"]["metadata"]["labels"]
+        rules = [
+            rule
+            for policy in of(rendered, "NetworkPolicy").values()
+            if policy["spec"]["podSelector"] and selects(policy["spec"]["podSelector"], labels)
+            for rule in policy["spec"].get("ingress", [])
         ]
-        assert all(re.search(r":v?\d+\.\d+\.\d+", image) for image in images), images
+        for part in PARTS:
+            own = workloads(rendered)[part]["spec"]["template"]["metadata"]["labels"]
+            assert any(selects(one["podSelector"], own) for rule in rules for one in rule["from"])
+
+
+def test_all_images_have_exact_versions(rendered: list[Object]) -> None:
+    images = [one["image"] for found in workloads(rendered).values() for one in pod(found)["containers"]]
+    assert all(re.search(r":v?\d+\.\d+\.\d+", image) for image in images), images
