@@ -82,6 +82,8 @@ async def measure(
     """Print what the API makes of requests; ``after`` each round something else may run beside. Answers requests/s."""
     each, middle, late = [], [], []
     spent: list[list[float]] = [[], []]
+    # The first requests of a kind compile, or fill what is kept.
+    await load(PORT, request, connections)
     for _ in range(rounds):
         _, idle = _spent(service.parts)
         await asyncio.sleep(SECONDS)
