@@ -81,7 +81,7 @@ class Alone:
 
 
 class Cluster:
-    """The primaries of a cluster, by slot.
+    """The primaries of a cluster, by slot; each has a bounded set of connections.
 
     Parameters
     ----------
