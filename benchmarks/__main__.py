@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from benchmarks import kernels, matchups, memory, pipeline, scale, serving, suggesting, systems
+from benchmarks import kernels, matchups, memory, pipeline, scale, serving, suggesting, systems, votes
 
 
 def main() -> None:
     """Run what is named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    every = ("kernels", "matchups", "memory", "pipeline", "scale", "serving", "suggesting", "systems")
+    every = ("kernels", "matchups", "memory", "pipeline", "scale", "serving", "suggesting", "systems", "votes")
     parser.add_argument("what", nargs="*", choices=(*every, []), help="which ones; all by default")
     parser.add_argument("--matches", type=int, default=600_000, help="matches of pipeline and scale (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is run (%(default)s)")
@@ -33,6 +33,8 @@ def main() -> None:
         asyncio.run(suggesting.run(chosen.rounds))
     if not chosen.what or "systems" in chosen.what:
         systems.run()
+    if not chosen.what or "votes" in chosen.what:
+        votes.run()
 
 
 if __name__ == "__main__":

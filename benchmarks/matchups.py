@@ -13,14 +13,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
-from scipy.stats import binomtest
 
-from benchmarks.report import into_page
+from benchmarks.report import fewer, figures, into_page, table
 from service.columns import Floats
 from service.matchups import create, policies
 from service.ratings import create as create_system
 from standings.arena import Arena
-from standings.simulation import Simulation, summed_up
+from standings.simulation import summed_up
 from standings.targets import Target, target_of
 from standings.trial import Setting, Trial, attempt, play
 
@@ -76,8 +75,8 @@ def run(seeds: int) -> None:
     print(f"matchups: {seeds} seeds")
     with ProcessPoolExecutor() as workers:
         parts = []
-        for table in (_k_sort, _goals, _noises, _under_way, _other_goals, _regrets):
-            parts.append(table(partial(_each, workers, seeds)))
+        for part in (_k_sort, _goals, _noises, _under_way, _other_goals, _regrets):
+            parts.append(part(partial(_each, workers, seeds)))
             print(parts[-1], flush=True)
     into_page(PAGE, BEGIN, END, "\n\n".join(parts))
 
@@ -107,8 +106,8 @@ def _k_sort(each: Each) -> str:
     rows = []
     for way, sides, budget in ways:
         found = _attempts(each, way.setting(sides=sides), target_of("exact", PLAYERS), budget)
-        rows.append([way.title, *_figures(summed_up(way.policy, "exact", _reached(found)), budget)])
-    return _table(f"No noise, matches to the exact order of {PLAYERS}:", ["", "median", "95 %"], rows)
+        rows.append([way.title, *figures(summed_up(way.policy, "exact", _reached(found)), budget)])
+    return table(f"No noise, matches to the exact order of {PLAYERS}:", ["", "median", "95 %"], rows)
 
 
 def _goals(each: Each) -> str:
@@ -123,10 +122,10 @@ def _goals(each: Each) -> str:
             setting = Way(name, name, told).setting(noise=NOISE)
             found[name] = _reached(_attempts(each, setting, target, BUDGET, held=held))
         for name, reached in found.items():
-            fewer = "" if name == "uniform" else _fewer(reached, found["uniform"])
-            rows.append([goal, f"`{name}`", *_figures(summed_up(name, goal, reached), BUDGET), fewer])
+            than_uniform = "" if name == "uniform" else fewer(reached, found["uniform"])
+            rows.append([goal, f"`{name}`", *figures(summed_up(name, goal, reached), BUDGET), than_uniform])
     title = f"Noise {NOISE:g}, four sides, rated by `{SYSTEM}`; top_5 and best held for {HELD} matches:"
-    return _table(title, ["goal", "policy", "median", "95 %", "fewer than `uniform`"], rows)
+    return table(title, ["goal", "policy", "median", "95 %", "fewer than `uniform`"], rows)
 
 
 def _noises(each: Each) -> str:
@@ -138,7 +137,7 @@ def _noises(each: Each) -> str:
         for way in ways:
             found = _attempts(each, way.setting(noise=noise, flip=flip), target_of("exact", PLAYERS), SHOWN, whole=True)
             rows.append([title, way.title, *(_crossing(found, tau) for tau in (0.9, 0.95))])
-    return _table(
+    return table(
         f"Four sides: matches until the mean tau passes, and in brackets the median of first hits, of {SHOWN:,}:",
         ["", "policy", "0.9", "0.95"],
         rows,
@@ -155,7 +154,7 @@ def _under_way(each: Each) -> str:
             told = "counted" if counted else "ignored"
             rows.append([str(at_once), told, *(_crossing(found, tau) for tau in (0.9, 0.95))])
     title = f"`information_gain`, noise {NOISE:g}, four sides: matches under way, as above:"
-    return _table(title, ["at once", "leases", "0.9", "0.95"], rows)
+    return table(title, ["at once", "leases", "0.9", "0.95"], rows)
 
 
 def _other_goals(each: Each) -> str:
@@ -172,7 +171,7 @@ def _other_goals(each: Each) -> str:
         f"{ROUNDS} matches of two, noise {NOISE:g}. even: mean of 1 - abs(2p - 1) of the true chances p;"
         " cover: matches of who played least over those of who played most:"
     )
-    return _table(title, ["goal", "policy", "median", "seeds better than `uniform`"], rows)
+    return table(title, ["goal", "policy", "median", "seeds better than `uniform`"], rows)
 
 
 def _openness(way: Way, seed: int) -> float:
@@ -193,7 +192,7 @@ def _regrets(each: Each) -> str:
         early, late = np.median(found, axis=0)
         rows.append([f"`{name}`", f"{early:,.0f}", f"{late:,.0f}", f"{np.median(found[:, 1] / found[:, 0]):.2f}"])
     title = f"Regret of duels, noise {NOISE:g}: a ratio below 2 is sublinear:"
-    return _table(title, ["policy", f"{HORIZON:,} matches", f"{2 * HORIZON:,}", "ratio"], rows)
+    return table(title, ["policy", f"{HORIZON:,} matches", f"{2 * HORIZON:,}", "ratio"], rows)
 
 
 def _regret(way: Way, seed: int) -> tuple[float, float]:
@@ -213,20 +212,6 @@ def _reached(found: Sequence[Trial]) -> list[int | None]:
     return [one.reached for one in found]
 
 
-def _figures(summed: Simulation, budget: int) -> list[str]:
-    low, high = (f"over {budget:,}" if end is None else f"{end:,}" for end in (summed.low, summed.high))
-    median = f"over {budget:,}" if summed.median is None else f"{summed.median:,g}"
-    return [median, f"{low} to {high}"]
-
-
-def _fewer(reached: Sequence[int | None], base: Sequence[int | None]) -> str:
-    """On how many seeds, and whether that could be chance (sign test)."""
-    pairs = [tuple(math.inf if end is None else end for end in pair) for pair in zip(reached, base, strict=True)]
-    fewer, more = sum(a < b for a, b in pairs), sum(a > b for a, b in pairs)
-    chance = binomtest(fewer, fewer + more).pvalue if fewer + more else 1.0
-    return f"{fewer} of {len(pairs)}, p {chance:.1g}"
-
-
 def _crossing(found: Sequence[Trial], tau: float) -> str:
     errors, wanted = np.array([one.errors for one in found]), (1.0 - tau) / 2.0 + 1e-12
     matches, curves = errors[0, :, 0], errors[:, :, 1]
@@ -239,8 +224,3 @@ def _crossing(found: Sequence[Trial], tau: float) -> str:
 
 def _first(matches: Floats, there: NDArray[np.bool_]) -> float:
     return float(matches[there.argmax()]) if there.any() else math.inf
-
-
-def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [names, ["---"] * len(names), *rows]
-    return f"{title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)

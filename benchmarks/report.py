@@ -1,10 +1,15 @@
-"""How figures are printed: median of the rounds, with the spread; and how tables come into a page."""
+"""How figures are printed: median of the rounds, with the spread; and how tables are made and come into a page."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
+
+from scipy.stats import binomtest
+
+from standings.simulation import Simulation
 
 
 def figure(name: str, values: Sequence[float], unit: str) -> None:
@@ -28,3 +33,24 @@ def into_page(page: Path, begin: str, end: str, tables: str) -> None:
     before, _, rest = page.read_text().partition(begin)
     _, _, after = rest.partition(end)
     page.write_text(f"{before}{begin}\n{tables}\n{end}{after}")
+
+
+def figures(summed: Simulation, budget: int) -> list[str]:
+    """Cells of a median and its interval."""
+    low, high = (f"over {budget:,}" if end is None else f"{end:,}" for end in (summed.low, summed.high))
+    median = f"over {budget:,}" if summed.median is None else f"{summed.median:,g}"
+    return [median, f"{low} to {high}"]
+
+
+def fewer(reached: Sequence[int | None], base: Sequence[int | None]) -> str:
+    """On how many seeds, and whether that could be chance (sign test)."""
+    pairs = [tuple(math.inf if end is None else end for end in pair) for pair in zip(reached, base, strict=True)]
+    fewer, more = sum(a < b for a, b in pairs), sum(a > b for a, b in pairs)
+    chance = binomtest(fewer, fewer + more).pvalue if fewer + more else 1.0
+    return f"{fewer} of {len(pairs)}, p {chance:.1g}"
+
+
+def table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table with its title."""
+    lines = [names, ["---"] * len(names), *rows]
+    return f"{title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)

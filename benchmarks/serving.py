@@ -26,7 +26,7 @@ READS = {
 
 
 async def run(rounds: int) -> None:
-    """Print requests a second and times of both, and their ratio within each round; then those of a prediction."""
+    """Print requests a second and times of both, and their ratio within each round; then what else is asked for."""
     print(f"serving: {PLAYERS:,} players, {CONNECTIONS} connections, {PER_SECOND} matches/s coming in; median, range")
     async with (
         running() as service,
@@ -37,7 +37,8 @@ async def run(rounds: int) -> None:
         async with service.fed(POOL, PLAYERS, PER_SECOND):
             for name, path in READS.items():
                 await _compare(service, name, partial(_read, path), rounds)
-            await measure(service, "prediction, two sides", _prediction, CONNECTIONS, rounds)
+            for name, request in (("prediction, two sides", _prediction), (f"matchup, one of {PLAYERS:,}", _matchup)):
+                await measure(service, name, request, CONNECTIONS, rounds)
 
 
 async def _compare(service: Service, name: str, request: Request, rounds: int) -> None:
@@ -58,3 +59,7 @@ def _read(path: str, rng: random.Random) -> bytes:
 def _prediction(rng: random.Random) -> bytes:
     sides = [{"players": [f"p{player}"]} for player in rng.sample(range(PLAYERS), 2)]
     return post(f"/v1/pools/{POOL}/predictions", json.dumps({"sides": sides}).encode())
+
+
+def _matchup(_: random.Random) -> bytes:
+    return post(f"/v1/pools/{POOL}/matchups", b'{"lease_seconds": 1}')
