@@ -54,8 +54,9 @@ def newcomers(pool: str, names: Sequence[str]) -> list[dict[str, Any]]:
 class Owner:
     """The owner of one partition: applies matches as they are played."""
 
-    def __init__(self, store: Store, keys: Keys, partitions: int) -> None:
+    def __init__(self, store: Store, keys: Keys, partitions: int, pools: Pools | None = None) -> None:
         self._store = store
+        self._pools = pools or Pools()
         self._keys = keys
         self._partitions = partitions
         self._partition: Partition | None = None
@@ -64,7 +65,7 @@ class Owner:
     async def play(self, matches: Sequence[Mapping[str, Any]] = ()) -> int:
         """Apply matches, each in the order given, as one range; answers the position after it."""
         if self._partition is None:
-            judge = Judge(self._keys.partition, lambda pool: partition_of(pool, self._partitions), Pools())
+            judge = Judge(self._keys.partition, lambda pool: partition_of(pool, self._partitions), self._pools)
             self._partition = Partition(await load(self._store, self._keys), judge, self._partitions)
         records = []
         for offset, match in enumerate(matches, self._position):

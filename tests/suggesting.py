@@ -50,7 +50,7 @@ class Shop:
         leases = Leases(store, partitions, KEYS.installation, TOPIC)
         self.pairs = PairCounts(partitions)
         self.suggestions = Suggestions(partitions, leases, self.topic, self.pairs, lambda: self.seconds)
-        self.owner = Owner(store, KEYS, 1)
+        self.owner = Owner(store, KEYS, 1, pools)
         self._seed = 0
 
     async def begin(self, players: Iterable[str]) -> None:

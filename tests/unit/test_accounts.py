@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -13,7 +15,7 @@ from prometheus_client import REGISTRY
 from service.api.asyncapi import asyncapi
 from service.matchups import create
 from service.matchups.draw import draw
-from service.matchups.exposure import balance_of, shown_in_turn
+from service.matchups.exposure import balance_of, leans, shown_in_turn
 from service.matchups.field import Field
 from service.pool_file import parse_pools
 from service.store.leases import Exposure
@@ -123,10 +125,26 @@ def test_every_draw_can_be_made_again(exposure: str) -> None:
             validators[record.type].validate(msgspec.json.decode(packed))
             reader.read(msgspec.json.decode(packed, type=type(record)))
         assert reader.matchups == matchups
+    # What is stored of places is what was shown, whoever came first and whatever was drawn in vain.
+    lean = leanings([*shop.topic.records, *other.topic.records])
+    stored = {name: Exposure.unpack(value.encode()) for name, value in shop.fields(KEYS.exposure("arena")).items()}
+    assert bool(stored) is bool(exposure)
+    for name, counted in stored.items():
+        assert counted.lean == pytest.approx(lean[name], abs=1e-9)
     kinds = [record.type for record in shop.topic.records]
     # Ratings and names are written down once for several requests.
     assert kinds[0] == "base"
     assert kinds.count("base") < kinds.count("matchups") / 2
+
+
+def leanings(records: Sequence[Base | Account]) -> dict[str, float]:
+    """Towards which places everybody was shown."""
+    found: dict[str, float] = defaultdict(float)
+    for account in records:
+        for matchup in account.matchups if isinstance(account, Account) else ():
+            for name, lean in zip(matchup.shown, leans(account.side_count).tolist(), strict=True):
+                found[name] += lean
+    return found
 
 
 def test_nobody_is_shown_much_more_often_than_somebody_else() -> None:

@@ -1,5 +1,7 @@
 """A bias towards a place in which sides are shown: how it is estimated, and what removing it is good for."""
 
+import asyncio
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -8,9 +10,13 @@ from scipy.stats import binomtest
 
 from service.columns import NO_HOME, Matches, lay_out
 from service.match import Match, Side
+from service.pool_file import parse_pools
 from service.rate import empty, rate
 from service.ratings import create
 from service.shown import NONE_SHOWN, add_places, biases, is_shown
+from tests.league import tie
+from tests.suggesting import Shop
+from tests.unit.test_scripts import FakeStore
 
 SEEDS = 1_000
 PLAYERS = 12
@@ -95,6 +101,23 @@ def test_rating_a_bias_away_brings_ratings_nearer_to_the_truth() -> None:
     with_bias, without = np.array(errors).T
     nearer = int((without < with_bias).sum())
     assert binomtest(nearer, SEEDS, alternative="greater").pvalue < 1e-3
+
+
+def test_the_prediction_of_a_matchup_reckons_with_the_place() -> None:
+    """Of two of whom nothing is known, the one who is shown first, where that counts as at home."""
+    wins = []
+    for said in ("false", "true"):
+        shop = Shop(FakeStore(), parse_pools(f"pools.arena = {{profile = 'arena', first_at_home = {said}}}", ""))
+
+        async def run(shop: Shop = shop) -> None:
+            await shop.owner.play([tie("arena", [["ann"], ["bob"]])])
+            (lease,) = (await shop.suggest()).values()
+            wins.append(lease.win)
+
+        asyncio.run(run())
+    plain, favoured = wins
+    assert plain[0] == plain[1]
+    assert favoured[0] > plain[0] > favoured[1]
 
 
 def _standard(values: Skills) -> Skills:
