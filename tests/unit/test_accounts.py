@@ -140,8 +140,8 @@ def test_every_draw_can_be_made_again(exposure: str) -> None:
 def leanings(records: Sequence[Base | Account]) -> dict[str, float]:
     """Towards which places everybody was shown."""
     found: dict[str, float] = defaultdict(float)
-    for account in records:
-        for matchup in account.matchups if isinstance(account, Account) else ():
+    for account in [one for one in records if isinstance(one, Account)]:
+        for matchup in account.matchups:
             for name, lean in zip(matchup.shown, leans(account.side_count).tolist(), strict=True):
                 found[name] += lean
     return found
