@@ -116,6 +116,8 @@ def test_from_a_file_to_the_leaderboard(secured: Secured, tmp_path: Path) -> Non
         result = {"id": "last", "at": COUNT, "matchup": matchup["id"], **duel("arena", "ann", "bob")}
         assert ask(api, "/v1/matches?wait=10", result)["matches"][0]["outcome"] == "applied"
         assert ask(api, "/v1/pools/arena/matchups")["matchups"] == []
+        begun = ask(api, "/v1/pools/arena/campaigns", {"request_id": "spring", "goal": "best", "budget": 1})
+        assert ask(api, f"/v1/pools/arena/campaigns/{begun['id']}")["state"] == "open"
         doctor(secured, tmp_path)
         for command in ("rebuild", "verify"):
             operate(secured, [command, "0"], tmp_path)
