@@ -78,7 +78,7 @@ def test_readiness_asks_redis_each_time(valkey: ValkeyServer, unique: Unique, mo
             async def away(*_: Any) -> None:
                 raise StoreUnavailable("away")
 
-            monkeypatch.setattr(Store, "ping", away)
+            monkeypatch.setattr(Store, "ask", away)
             assert (await ask.get("/readyz")).status_code == 503
 
     asyncio.run(run())
