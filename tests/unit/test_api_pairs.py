@@ -41,7 +41,7 @@ def test_the_head_of_the_board_and_those_asked_for(redis_server: ValkeyServer, u
             assert body["ties"] == [[0.0, 0.75], [0.75, 0.0]]
 
             pool = await ask.read("/v1/pools/arena")
-            assert pool["pairs"] == {"players": 3, "most_players": 1000, "matches_left_out": 1}
+            assert pool["pairs"] == {"players": 3, "most_players": 1000, "matches_left_out": 1, "shown": []}
 
     asyncio.run(run())
 
