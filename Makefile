@@ -18,8 +18,8 @@ run: $(VENV)/runtime ## everything on this machine, with a demo league, until Ct
 	@$(BIN)/standings up $(ARGS)
 
 # Tests wait for servers half of their time. Each process has a Kafka and a Valkey of its own, and takes whole files.
-test: $(VENV)/dev ## the tests, two files at a time; ARGS="tests/unit -k elo" chooses some, one at a time
-	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --no-loadscope-reorder)
+test: $(VENV)/dev ## the tests, three files at a time; ARGS="tests/unit -k elo" chooses some, one at a time
+	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 3 --dist loadfile --no-loadscope-reorder)
 
 chaos: $(VENV)/dev ## random faults under load, then the oracle; SECONDS=60 SEED=7 choose
 	@$(BIN)/python -m pytest tests/faults/long_faults.py tests/faults/long_hostile.py

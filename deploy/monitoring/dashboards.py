@@ -314,6 +314,22 @@ def matchups() -> dashboard.Dashboard:
                 },
             ),
             panel(
+                "Exposure",
+                "How many times as often as the least suggested player the most suggested one was, in the worst pool.",
+                "none",
+                {
+                    "ratio": "max(standings_exposure_ratio)",
+                },
+            ),
+            panel(
+                "Places",
+                "0 where each player was shown as often first as last, 1 where always in one place; the worst pool.",
+                "percentunit",
+                {
+                    "imbalance": "max(standings_position_imbalance)",
+                },
+            ),
+            panel(
                 "Oldest results without a fit",
                 "How long the pool that waits longest has had results that are not in its fit.",
                 "s",

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,8 @@ def refused(path: Path, text: str) -> str:
         (" " * (MOST_BYTES + 1), f"larger than {MOST_BYTES:,} bytes"),
         ("".join(f"[k{number}]\n" for number in range(MOST_KEYS + 1)), f"more than {MOST_KEYS:,} keys"),
     ],
+    # The key is another one in each process.
+    ids=map(str, count()),
 )
 def test_what_is_refused_is_named_and_not_shown(tmp_path: Path, text: str, said: str) -> None:
     assert refused(tmp_path / "keys.toml", text).startswith(said)
