@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
-import gc
 import math
 import os
 import signal
@@ -33,7 +32,7 @@ from service.settings import Settings
 from service.store.connection import Store, StoreUnavailable
 from service.store.layout import Keys
 from service.store.partition import look
-from service.warm import warm
+from service.warm import spare_collector, warm
 
 STEP_S: Final = 60.0
 """Time that a step of the start has before it is begun again: three brokers that do not answer take less."""
@@ -80,11 +79,7 @@ class Ingest:
         # so SIGTERM may end it.
         for system in self._pools.systems():
             warm(system)
-        # What was imported never dies, and a match is many small objects that soon do: looking through all of them
-        # at Python's usual thresholds takes a sixth of the time.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        spare_collector()
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._stop.set)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Annotated, Final
@@ -54,6 +55,18 @@ def check_name(field: str, name: str) -> None:
         raise wrong(field, f"{len(name.encode())} bytes", f"1 to {NAME_BYTES} bytes of UTF-8")
     if found := _control.search(name):
         raise wrong(field, f"control character U+{ord(found[0]):04X}", "no control characters")
+
+
+def all_fit(names: Sequence[str]) -> bool:
+    r"""Whether `check_name` would refuse none of these names, at once; it may say no where it would not.
+
+    Examples
+    --------
+    >>> all_fit(["ann", "bob"]), all_fit(["ann", "b\nb"])
+    (True, False)
+    """
+    # No letter takes more than four bytes.
+    return max(map(len, names), default=0) <= NAME_BYTES // 4 and not _control.search("".join(names))
 
 
 def check_pool(pool: str) -> None:

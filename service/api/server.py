@@ -18,7 +18,7 @@ from service.api.app import create_app
 from service.keys import KeysInvalid
 from service.pool_file import PoolsInvalid
 from service.settings import Settings
-from service.warm import warm_policies
+from service.warm import spare_collector, warm_policies
 
 STOP_S: Final = 10
 """From SIGTERM to the end, at most: requests that are not answered by then are cut off."""
@@ -96,6 +96,7 @@ def serve(settings: Settings, host: str, port: int, *, without_keys: bool = Fals
         )
         # At its first request it would let all others wait.
         warm_policies()
+        spare_collector()
         _log.info("listening", host=host, port=listener.getsockname()[1])
         _Server(config, app.state.parts.changes.end).run([listener])
 

@@ -18,7 +18,6 @@ from service.ratings.link import Link
 from service.suggest.ask import Ask, Chosen, order_propensity, parameters_of
 from service.suggest.campaign import Progress
 from service.suggest.known import Known
-from service.suggest.seat import waited_s
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -213,8 +212,8 @@ def base_of(known: Known) -> Base:
     )
 
 
-def account_of(known: Known, ask: Ask, chosen: Chosen, now: int, progress: Progress | None = None) -> Account:
-    """Write down what a request was given at a moment, as the next account of its base."""
+def account_of(known: Known, ask: Ask, chosen: Chosen, progress: Progress | None = None) -> Account:
+    """Write down what a request was given, as the next account of its base."""
     running = ask.running
     account = Account(
         type="matchups",
@@ -243,7 +242,7 @@ def account_of(known: Known, ask: Ask, chosen: Chosen, now: int, progress: Progr
             )
             for (id_, lease), rows in zip(chosen.leases.items(), chosen.rows, strict=True)
         ],
-        queue=_queue_of(known, ask, now) if ask.parties else None,
+        queue=_queue_of(known, ask, chosen) if ask.parties else None,
         campaign=Pursued(running.id, str(running.position), str(progress.position)) if running and progress else None,
     )
     known.number += 1
@@ -251,10 +250,10 @@ def account_of(known: Known, ask: Ask, chosen: Chosen, now: int, progress: Progr
     return account
 
 
-def _queue_of(known: Known, ask: Ask, now: int) -> Queue:
+def _queue_of(known: Known, ask: Ask, chosen: Chosen) -> Queue:
     return Queue(
-        parties=[[known.row_of[name] for name in party.players] for party in ask.parties],
-        waited=[waited_s(party.since, now) for party in ask.parties],
+        parties=chosen.parties,
+        waited=chosen.waited,
         met=[(known.row_of[one], known.row_of[other]) for one, other in ask.met],
         count=ask.count,
         side_size=ask.side_size,

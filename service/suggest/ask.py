@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -49,7 +50,7 @@ class Party(msgspec.Struct, frozen=True, gc=False):
     since: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ask:
     """A request for matchups, checked as far as it can be without its pool's players.
 
@@ -103,7 +104,7 @@ class Ask:
         """Id of the campaign that they are for."""
         return None if self.running is None else self.running.id
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """Everybody whom it names."""
         waiting = (name for party in self.parties for name in party.players)
@@ -122,11 +123,17 @@ class Chosen:
         By the matchups' ids.
     rows : list of list of int
         Of each matchup its players in the order in which they were taken.
+    parties : list of list of int
+        Rows of those who wait together; none where nobody waits.
+    waited : list of float
+        Seconds that each party has waited.
     """
 
     candidates: npt.NDArray[np.int32]
     leases: Mapping[str, Lease]
     rows: Sequence[Sequence[int]]
+    parties: Sequence[Sequence[int]] = ()
+    waited: Sequence[float] = ()
 
 
 def fulfil(known: Known, ask: Ask, now: int, progress: Progress | None = None) -> Chosen:

@@ -231,7 +231,7 @@ class Suggestions:
                     one.answer.set_exception(problem)
                     continue
                 if chosen.leases:
-                    accounts.append(account_of(known, ask, chosen, now, progress))
+                    accounts.append(account_of(known, ask, chosen, progress))
                 given[one] = Given(chosen.leases, position, progress)
                 leases |= chosen.leases
             if leases:

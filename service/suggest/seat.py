@@ -38,12 +38,15 @@ def seat(known: Known, ask: Ask, now: int) -> Chosen:
         ``invalid_parameter``; nothing was formed.
     """
     assert isinstance(ask.policy, Pace)
-    check_known(known, ask, [name for party in ask.parties for name in party.players], partial(_place, ask.parties))
+    check_known(known, ask, ask.names, partial(_place, ask.parties))
     parties = [[known.row_of[name] for name in party.players] for party in ask.parties]
+    # One that a clock ahead of ours sent has just come.
+    since = np.array([now if party.since is None else party.since for party in ask.parties])
+    waited = np.maximum(0, now - since) / 1000.0
     found = form(
         known.field,
         parties,
-        np.array([waited_s(party.since, now) for party in ask.parties]),
+        waited,
         np.concatenate((known.field.under_way, met_rows(known, ask))),
         ask.count,
         ask.side_count,
@@ -79,18 +82,14 @@ def seat(known: Known, ask: Ask, now: int) -> Chosen:
         known.add(id_, lease, np.array(taken, dtype=np.int32))
         leases[id_] = lease
         rows.append(taken)
-    return Chosen(np.array([row for party in parties for row in party], dtype=np.int32), leases, rows)
+    everybody = np.array([row for party in parties for row in party], dtype=np.int32)
+    return Chosen(everybody, leases, rows, parties, waited.tolist())
 
 
 def _place(parties: Sequence[Party], number: int) -> str:
     """Where in a request the player of such a number among all who wait stands."""
     places = ((index, place) for index, party in enumerate(parties) for place in range(len(party.players)))
     return "candidates[{}].players[{}]".format(*next(islice(places, number, None)))
-
-
-def waited_s(since: int | None, now: int) -> float:
-    """How long a party has waited; one that a clock ahead of ours sent has just come."""
-    return 0.0 if since is None else max(0.0, (now - since) / 1000.0)
 
 
 def met_rows(known: Known, ask: Ask) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
