@@ -1,5 +1,6 @@
 """What the tests share: real servers, real data, names of their own, and no silent skip."""
 
+import fcntl
 import os
 import shutil
 import sys
@@ -63,11 +64,14 @@ def jars() -> tuple[Path, ...]:
 
 
 @pytest.fixture(scope="session")
-def compiled() -> None:
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What ingest compiles when it starts, for a minute on a busy machine, is kept for all processes to come."""
-    SeenIds(1_000, {}).admit(entries_of([Match("1", "warm", 0, SHAPES[0])], [0]))
-    for system in Pools().systems():
-        warm(system)
+    # The folder that the processes of one run share: one of them compiles, the others read what it has kept.
+    with (tmp_path_factory.getbasetemp().parent / "compiled").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        SeenIds(1_000, {}).admit(entries_of([Match("1", "warm", 0, SHAPES[0])], [0]))
+        for system in Pools().systems():
+            warm(system)
 
 
 @pytest.fixture(scope="session")

@@ -51,12 +51,16 @@ def test_all_of_it_end_to_end(kafka: KafkaServer, cluster: Cluster, unique: Uniq
         async with asking(settings(place.redis, place.installation, **more)) as api:
             await played(api, pool, ("ann", "bob"), ("cid", "dan"))
             (one,) = (await suggested(api, pool, count=1, policy="least_played"))["matchups"]
+            wanted = {"request_id": "cup", "goal": "best", "players": ["ann", "bob"], "budget": 1}
+            cup = f"/v1/pools/{pool}/campaigns/{(await api.post(f'/v1/pools/{pool}/campaigns', wanted)).json()['id']}"
             changes = api.app.state.parts.changes
             listener = await changes.listen(Pools().configured(pool), frozenset(), None)
             await played(api, pool, ("bob", "ann"), matchup=one["id"])
             assert await listener.heard(20)
             assert set(listener.pending) == {"ann", "bob"}
             changes.leave(listener)
+            assert (await api.read(cup))["state"] == "budget"
+            assert (await api.http.delete(cup)).status_code == 204
             board = await api.read(f"/v1/pools/{pool}/leaderboard")
             assert {row["player"] for row in board["players"]} == {"ann", "bob", "cid", "dan"}
             for path in ("", f"/{pool}", f"/{pool}/players/ann", f"/{pool}/pairs", f"/{pool}/matchups"):
