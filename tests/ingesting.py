@@ -67,7 +67,7 @@ class Place:
             return Redis.from_url(self.redis)
         nodes = [address.split(":") for address in self.redis.rpartition("/")[2].split(",")]
         # Of what the tests ask, it answers the same; only its transactions cannot span partitions.
-        known = [ClusterNode(host, int(port)) for host, port in nodes]  # type: ignore[no-untyped-call]
+        known = [ClusterNode(host, int(port)) for host, port in nodes]  # type: ignore[no-untyped-call]  # it has no types
         return cast("Redis", RedisCluster(startup_nodes=known))
 
     def positions(self, client: Redis) -> list[int]:

@@ -12,11 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.shared import Parts
 from service.api.waiting import Name
-from service.api.wanted import LONGEST_LEASE_S, check_names
+from service.api.wanted import LeaseSeconds, Newcomers, Repeatable, RequestId, check_names
 from service.campaigns import Campaign, create
 from service.campaigns.settle import MOST_MATCHES, MOST_PLAYERS
 from service.columns import Floats
-from service.fields import NAME_BYTES
 from service.match import Side
 from service.matchups.draw import MOST_SIDES
 from service.pairs import MOST_PAIRED
@@ -26,8 +25,6 @@ from service.store.board import FromPlace, Named
 from service.store.campaigns import Begun, id_of
 from service.store.pairs import Pairs
 from service.suggest.ask import MOST_COUNT, SHOWN
-
-RequestId = Annotated[str, Field(min_length=1, max_length=NAME_BYTES)]
 
 OF_A_KIND: Final = ("goal", "k", "player", "delta", "tolerance", "gap", "budget", "cost")
 """Fields that are parameters of one kind of campaign or another, by their names there."""
@@ -78,10 +75,7 @@ class CampaignWanted(BaseModel):
         Field(description="bits that the next match must be expected to bring, 0 to 64; 0, the default, never stops"),
     ] = None
     side_count: Annotated[int, Field(ge=2, le=MOST_SIDES, description="sides of each matchup")] = 2
-    newcomers: Annotated[
-        bool | None,
-        Field(description="take names that the pool does not know for newcomers; as the pool is set by default"),
-    ] = None
+    newcomers: Newcomers = None
 
     model_config = ConfigDict(
         extra="forbid",
@@ -103,13 +97,8 @@ class NextWanted(BaseModel):
     """What a campaign is to have played next."""
 
     count: Annotated[int, Field(ge=1, le=MOST_COUNT, description="how many matchups, at most")] = 1
-    lease_seconds: Annotated[int, Field(ge=1, le=LONGEST_LEASE_S, description="how long the result is waited for")] = (
-        600
-    )
-    request_id: Annotated[
-        RequestId | None,
-        Field(description="a repeat under the same one gets those of its matchups that are open, and no others"),
-    ] = None
+    lease_seconds: LeaseSeconds = 600
+    request_id: Repeatable = None
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}, {"count": 10, "request_id": "t-1"}]})
 

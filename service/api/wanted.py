@@ -24,6 +24,18 @@ LONGEST_LEASE_S: Final = 86_400
 MOST_SEED: Final = (1 << 53) - 1
 
 
+RequestId = Annotated[str, Field(min_length=1, max_length=NAME_BYTES)]
+Repeatable = Annotated[
+    RequestId | None,
+    Field(description="a repeat under the same one gets those of its matchups that are open, and no others"),
+]
+LeaseSeconds = Annotated[int, Field(ge=1, le=LONGEST_LEASE_S, description="how long the result is waited for")]
+Newcomers = Annotated[
+    bool | None,
+    Field(description="take names that the pool does not know for newcomers; as the pool is set by default"),
+]
+
+
 class Wanted(BaseModel):
     """What is to be suggested."""
 
@@ -53,24 +65,12 @@ class Wanted(BaseModel):
         float | None,
         Field(ge=0, le=1, description="chance that sides are taken uniformly; the pool's by default"),
     ] = None
-    lease_seconds: Annotated[int, Field(ge=1, le=LONGEST_LEASE_S, description="how long the result is waited for")] = (
-        600
-    )
-    request_id: Annotated[
-        str | None,
-        Field(
-            min_length=1,
-            max_length=NAME_BYTES,
-            description="a repeat under the same one gets those of its matchups that are open, and no others",
-        ),
-    ] = None
+    lease_seconds: LeaseSeconds = 600
+    request_id: Repeatable = None
     seed: Annotated[int | None, Field(ge=0, le=MOST_SEED, description="of all chance; drawn where it is not given")] = (
         None
     )
-    newcomers: Annotated[
-        bool | None,
-        Field(description="take names that the pool does not know for newcomers; as the pool is set by default"),
-    ] = None
+    newcomers: Newcomers = None
 
     model_config = ConfigDict(
         extra="forbid",

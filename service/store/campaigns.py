@@ -188,11 +188,9 @@ class Campaigns:
         ------
         StoreUnavailable
         """
-        keys = await self._keys(pool)
         ended = Ended(certificate.stopped, certificate.matches, certificate.position or "")
         words = (begun.id, _encode(begun), _encode(msgspec.structs.replace(begun, ended=ended)), _encode(certificate))
-        names = (keys.campaigns(pool), keys.counted(pool), keys.certificates(pool))
-        await self._store.run("end_campaign", names, words)
+        await self._store.run("end_campaign", await self._all_keys(pool), words)
 
     async def drop(self, pool: str, id_: str) -> None:
         """Drop a campaign; one that is not there stays so.
@@ -203,9 +201,11 @@ class Campaigns:
             ``unknown_pool`` where nothing was ever applied.
         StoreUnavailable
         """
+        await self._store.run("drop_campaign", await self._all_keys(pool), (id_,))
+
+    async def _all_keys(self, pool: str) -> tuple[str, str, str]:
         keys = await self._keys(pool)
-        names = (keys.campaigns(pool), keys.counted(pool), keys.certificates(pool))
-        await self._store.run("drop_campaign", names, (id_,))
+        return keys.campaigns(pool), keys.counted(pool), keys.certificates(pool)
 
     async def _keys(self, pool: str) -> Keys:
         return replace(self._first, partition=await self._partitions.holding(pool))
