@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tests.conftest import Unique
 from tests.ingesting import Ingesting, Place
 from tests.oracle import WINDOW, Configuration, Expected, Oracle, built_in, replay
 from tests.stored import check
 from tests.topics import Item, Log, make, produce, read_back
-
-Unique = Callable[[str], str]
 
 
 @dataclass(frozen=True)

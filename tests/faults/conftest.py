@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.faults import proxy
 from tests.faults.points import Ways
 from tests.faults.scene import RECORDS, Recovery, Scene, note, prepare
-from tests.replay import Unique
 
 
 @pytest.fixture(scope="session")

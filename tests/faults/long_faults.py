@@ -16,12 +16,13 @@ import pytest
 from redis import Redis
 
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.faults.points import Ways, ended_at_every_point
 from tests.faults.proxy import HOST, Proxy
 from tests.faults.scene import PARTITIONS, RECORDS, Recovery, Scene, prepare, waits, whole_again
 from tests.ingesting import Ingesting, wait_for
 from tests.made_up import mixture
-from tests.replay import Unique, begin
+from tests.replay import begin
 from tests.servers.test_stopped import stopped
 from tests.topics import add_partitions, make, produce, remove_topic, set_topic
 

@@ -16,11 +16,12 @@ from typing import NamedTuple
 import psutil
 
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.hostile import accounted, among_good_ones, hostile
 from tests.ingesting import Ingesting, Place
 from tests.made_up import RECORDED
 from tests.oracle import partition_of
-from tests.replay import Unique, begin
+from tests.replay import begin
 from tests.topics import Item, make, make_topic, producer
 
 PARTITIONS = 3

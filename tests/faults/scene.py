@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import Unique
 from tests.faults.table import MATRIX
 from tests.ingesting import Ingesting, Place
 from tests.made_up import mixture
 from tests.oracle import partition_of
-from tests.replay import Replay, Unique
+from tests.replay import Replay
 from tests.topics import Item, make, produce
 
 PARTITIONS = 3

@@ -9,8 +9,8 @@ from redis import Redis
 
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.clusters import Cluster
+from tests.conftest import Unique
 from tests.faults.scene import RECORDS, Recovery, prepare
-from tests.replay import Unique
 
 
 def position(server: ValkeyServer, key: str) -> int:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.faults.proxy import HOST, Moment, Proxy, Trap, runs
 from tests.faults.scene import PARTITIONS, Recovery, prepare
 from tests.ingesting import DEADLINE_S, Ingesting
-from tests.replay import Unique
 
 REFUSED = ("moved", "no_answer")
 """Of a late script it depends on who wakes up first, the answer or the clock of the call."""

@@ -15,11 +15,12 @@ from aiokafka.admin import NewTopic, RecordsToDelete
 from consumers.client import FETCH_BYTES
 from consumers.lag import WAITING_S
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.faults.scene import PARTITIONS, Recovery, prepare
 from tests.ingesting import Ingesting, Place
 from tests.made_up import POOLS, RECORDED, mixture
 from tests.oracle import partition_of
-from tests.replay import Replay, Unique, begin, expect
+from tests.replay import Replay, begin, expect
 from tests.servers.test_stopped import states, stopped
 from tests.topics import Item, admin, make, producer, read_back, write
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from unittest.mock import patch
 
@@ -21,12 +21,12 @@ from service.store.layout import Keys
 from service.store.pairs import PairCounts, Pairs, read_pairs
 from standings.embedded import ValkeyServer
 from tests import stored
+from tests.conftest import Unique
 from tests.league import duel, league, tie
 from tests.made_up import unique_name
 from tests.oracle_match import Match, read
 from tests.oracle_pairs import Pairs as Expected
 
-Unique = Callable[[str], str]
 POOL = "arena"
 ARENA = Pools().configured(POOL)
 FEW = 7

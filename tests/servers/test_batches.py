@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.ingesting import Ingesting
 from tests.made_up import RECEIPT, football, mixture, unique_name
 from tests.oracle import Rules, top
-from tests.replay import Replay, Unique, begin, expect
+from tests.replay import Replay, begin, expect
 from tests.topics import producer, write
 
 PARTITIONS = 3

@@ -21,10 +21,11 @@ from tests.api import client as asking
 from tests.api import settings
 from tests.applying import on
 from tests.clusters import MASTERS, Cluster, client, scripts_known
+from tests.conftest import Unique
 from tests.ingesting import Refitting, wait_for
 from tests.made_up import mixture
 from tests.operating import check_live
-from tests.replay import Replay, Unique, begin
+from tests.replay import Replay, begin
 from tests.servers.test_doctor import POOLS, examined, make, match, settings_for, wrong
 from tests.servers.test_matchups import played, suggested
 

@@ -11,7 +11,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from service.broker import TOPIC_SETTINGS, ensure_topic
 from service.brokers import Brokers
 from standings.embedded import KafkaServer
-from tests.replay import Unique
+from tests.conftest import Unique
 from tests.topics import set_topic
 
 LARGE = 16 << 20

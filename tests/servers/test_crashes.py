@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.ingesting import Ingesting
 from tests.made_up import mixture, unique_name
 from tests.oracle import Oracle
-from tests.replay import Replay, Unique, begin
+from tests.replay import Replay, begin
 from tests.topics import producer, write
 
 PARTITIONS = 4

@@ -15,11 +15,11 @@ import pytest
 from standings.dead_letters import Listing
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.api import NOWHERE, Client, client, is_problem, settings
-from tests.conftest import Command
+from tests.conftest import Command, Unique
 from tests.letters import HERE, PARTITIONS, POOL, brought_in, dead, duel, listed
 from tests.made_up import mixture, unique_name
 from tests.oracle import partition_of
-from tests.replay import Replay, Unique, begin
+from tests.replay import Replay, begin
 from tests.topics import Item, read_back, read_letters
 
 

@@ -15,12 +15,12 @@ from aiokafka.admin import RecordsToDelete
 from service.dead_letters import REPLAYED_HEADER
 from standings.embedded import KafkaServer, ValkeyServer
 from standings.errors import Trouble
-from tests.conftest import Command
+from tests.conftest import Command, Unique
 from tests.letters import HERE, PARTITIONS, POOL, brought_in, counts, dead, duel, replayed
 from tests.made_up import mixture
 from tests.oracle import Record, partition_of
 from tests.oracle import replay as oracle
-from tests.replay import Replay, Unique, begin
+from tests.replay import Replay, begin
 from tests.topics import Item, admin, make_topic, produce, remove_topic
 
 

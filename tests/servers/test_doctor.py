@@ -7,7 +7,6 @@ import json
 import socket
 import time
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -24,10 +23,9 @@ from standings import doctor
 from standings.checks import Check
 from standings.embedded import KafkaServer, ValkeyServer
 from standings.errors import Mistake
+from tests.conftest import Unique
 from tests.ingesting import Ingesting, Place, free_port, wait_for
 from tests.topics import Item, admin, item, produce, producer, write
-
-Unique = Callable[[str], str]
 
 PARTITIONS = 4
 POOLS = [f"chess.{number}" for number in range(24)]

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.ingesting import Ingesting, Place
-from tests.replay import Unique
 from tests.topics import item, make, produce
 
 NAME = "standings_event_to_readable_seconds"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.hostile import accounted, among_good_ones
-from tests.replay import Unique, begin
+from tests.replay import begin
 
 PARTITIONS = 3
 SEED, HOSTILE, GOOD = 21, 10_000, 2_000

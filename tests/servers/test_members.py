@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.ingesting import DEADLINE_S
 from tests.made_up import mixture
-from tests.replay import Unique, begin
+from tests.replay import begin
 
 
 def test_of_two_with_one_name_the_older_ends(

@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -14,11 +14,10 @@ import pytest
 from service.settings import Settings
 from standings.embedded import KafkaServer, ValkeyServer
 from standings.parts import ServePart
+from tests.conftest import Unique
 from tests.ingesting import Ingesting, Place, wait_for
 from tests.made_up import unique_name
 from tests.topics import make
-
-Unique = Callable[[str], str]
 
 SAFE = [
     "ann",

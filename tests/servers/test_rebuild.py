@@ -11,11 +11,12 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.ingesting import wait_for
 from tests.made_up import POOLS, mixture
 from tests.operating import check_live, live_keys, position, run, start, verified, wait_live
 from tests.oracle import Rules, built_in, partition_of
-from tests.replay import Replay, Unique, begin, expect
+from tests.replay import Replay, begin, expect
 from tests.topics import admin, produce, read_letters
 
 PARTITIONS = 2

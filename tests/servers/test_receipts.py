@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.made_up import RECEIPT, RECORDED, mixture, unique_name
 from tests.oracle import partition_of
-from tests.replay import Replay, Unique, begin
+from tests.replay import Replay, begin
 from tests.topics import item
 
 PARTITIONS = 2

@@ -1,7 +1,6 @@
 """Refit as it really runs: fits follow results, go on after a restart, and come again where they are lost."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,12 @@ from service.store.fits import FitRead, read_fit
 from service.store.pairs import Pairs, read_pairs
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.api import is_problem
+from tests.conftest import Unique
 from tests.ingesting import DEADLINE_S, Ingesting, Place, Refitting
 from tests.league import TOPIC, League, duel, league
 from tests.servers.test_matchups import PATH, names_of, played, suggested, suggesting
 from tests.topics import make
 
-Unique = Callable[[str], str]
 POOL = "arena"
 LOOK_S = 0.05
 

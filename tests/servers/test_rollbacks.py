@@ -11,9 +11,10 @@ import pytest
 from redis import Redis
 
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.ingesting import Ingesting, wait_for
 from tests.made_up import mixture, unique_name
-from tests.replay import Replay, Unique, begin
+from tests.replay import Replay, begin
 
 PARTITIONS = 3
 SMALL = 3

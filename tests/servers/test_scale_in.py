@@ -22,10 +22,10 @@ from consumers.client import NAMED_SESSION_MS, STOP_S
 from service.broker import describe_group
 from service.brokers import Brokers
 from standings.embedded import KafkaServer, ValkeyServer
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Unique
 from tests.ingesting import Ingesting, wait_for
 from tests.made_up import mixture
-from tests.replay import Replay, Unique, begin
+from tests.replay import Replay, begin
 
 PARTITIONS = 2
 TAKEN_OVER_S = 10.0

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.ingesting import DEADLINE_S, Ingesting
 from tests.made_up import mixture
-from tests.replay import Replay, Unique, begin
+from tests.replay import Replay, begin
 
 PARTITIONS = 2
 

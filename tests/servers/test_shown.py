@@ -9,9 +9,10 @@ from typing import Any
 
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.api import client, settings
+from tests.conftest import Unique
 from tests.made_up import RECORDED
 from tests.oracle import Rules
-from tests.replay import Unique, begin
+from tests.replay import begin
 from tests.topics import Item, item
 
 TOLD = """

@@ -9,11 +9,12 @@ from aiokafka.record.util import calc_crc32c
 
 from standings.embedded import KafkaServer, ValkeyServer
 from standings.operate import skip
+from tests.conftest import Unique
 from tests.ingesting import Ingesting
 from tests.made_up import RECEIPT, RECORDED, mixture
 from tests.operating import check_live, mistake, run, verified, wait_live
 from tests.oracle import replay
-from tests.replay import Replay, Unique, begin
+from tests.replay import Replay, begin
 from tests.topics import Item, item, produce, read_letters
 
 BEFORE = 400

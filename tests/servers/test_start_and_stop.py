@@ -15,9 +15,10 @@ from aiokafka.admin import NewTopic
 
 from consumers.client import STOP_S
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.ingesting import Ingesting, Place
 from tests.made_up import mixture
-from tests.replay import Replay, Unique, begin
+from tests.replay import Replay, begin
 from tests.topics import admin
 
 PARTITIONS = 2

@@ -15,10 +15,11 @@ from aiokafka.admin import RecordsToDelete
 
 from service.store.layout import Keys
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.ingesting import DEADLINE_S, Ingesting
 from tests.made_up import POOLS, mixture
 from tests.oracle import Rules, built_in, partition_of
-from tests.replay import Replay, Unique, begin, expect
+from tests.replay import Replay, begin, expect
 from tests.topics import add_partitions, admin, make, produce, remove_topic
 
 PARTITIONS = 3

@@ -16,10 +16,11 @@ from consumers.compare import Verified
 from service.store.layout import Keys
 from standings.embedded import KafkaServer, ValkeyServer
 from standings.operate import show_verified, verify
+from tests.conftest import Unique
 from tests.ingesting import Ingesting
 from tests.made_up import mixture, unique_name
 from tests.operating import mistake, run, start, verified
-from tests.replay import Replay, Unique, begin
+from tests.replay import Replay, begin
 from tests.topics import produce
 
 POOL = "chess.blitz"

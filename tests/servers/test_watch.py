@@ -25,10 +25,9 @@ from service.settings import Settings
 from service.store.connection import Store
 from service.store.layout import Keys
 from standings.embedded import KafkaServer, ValkeyServer
+from tests.conftest import Unique
 from tests.ingesting import DEADLINE_S
 from tests.topics import add_partitions, make_topic, set_topic
-
-Unique = Callable[[str], str]
 
 PARTITIONS = 2
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.api import client, settings
+from tests.conftest import Unique
 from tests.ingesting import DEADLINE_S, Ingesting, Place
 from tests.made_up import mixture
-from tests.replay import Unique, begin
+from tests.replay import begin
 
 STUCK = (sys.executable, "-m", "tests.stuck")
 

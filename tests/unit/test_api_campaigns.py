@@ -3,7 +3,6 @@
 import asyncio
 import math
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ from service.matchups.evidence import interval
 from service.store import campaigns
 from standings.embedded import ValkeyServer
 from tests.api import Client, is_problem, serving
+from tests.conftest import Unique
 from tests.league import League, duel, newcomers
 
-Unique = Callable[[str], str]
 PATH = "/v1/pools/{}/campaigns"
 BEST = {"request_id": "r", "goal": "best"}
 

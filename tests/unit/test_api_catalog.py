@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,7 @@ from service.ratings import create, systems
 from service.registry import make
 from standings.embedded import ValkeyServer
 from tests.api import client, is_problem, keys_in, serving, settings
-
-Unique = Callable[[str], str]
+from tests.conftest import Unique
 
 
 def test_every_system_and_profile_is_in_it(valkey: ValkeyServer, unique: Unique) -> None:

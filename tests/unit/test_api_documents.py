@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from service.problems import PROBLEMS, Problem, wrong_field
 from service.seed import Seed
 from standings.embedded import KafkaServer, ValkeyServer
 from tests.api import client, keys_in, settings
+from tests.conftest import Unique
 from tests.league import Record
 
-Unique = Callable[[str], str]
 PATHS = ["/schemas/match.json", "/asyncapi.json", "/problems", "/problems/unknown_pool"]
 
 

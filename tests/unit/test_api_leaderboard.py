@@ -1,7 +1,6 @@
 """The leaderboard over HTTP: pages, cursors, parameters."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,9 +8,9 @@ import pytest
 from service.api.cursors import BoardCursor
 from standings.embedded import ValkeyServer
 from tests.api import Client, serving
+from tests.conftest import Unique
 from tests.league import duel, tie
 
-Unique = Callable[[str], str]
 BOARD = "/v1/pools/chess/leaderboard"
 
 

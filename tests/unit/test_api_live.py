@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from service.store import watch
 from service.store.connection import Argument
 from standings.embedded import ValkeyServer
 from tests.api import Client, Clock, client, is_problem, serving, settings
+from tests.conftest import Unique
 from tests.league import League, Owner, duel, league
 
-Unique = Callable[[str], str]
 BOARD = "/v1/pools/chess/leaderboard"
 ANN = "/v1/pools/chess/players/ann"
 READS = ("/v1/pools/chess", BOARD, ANN)

@@ -1,16 +1,15 @@
 """Several players at once: the order asked, every name that there can be, and what is wrong named."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from standings.embedded import ValkeyServer
 from tests.api import Client, is_problem, serving
+from tests.conftest import Unique
 from tests.league import duel, newcomers, tie
 
-Unique = Callable[[str], str]
 LOOKUP = "/v1/pools/chess/lookup"
 
 NAMES = [

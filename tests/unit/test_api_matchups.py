@@ -1,7 +1,6 @@
 """What is refused of requests for matchups, each with its field; nothing is taken of any of them."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ from service.pools import Pools
 from service.store import leases
 from standings.embedded import ValkeyServer
 from tests.api import client, is_problem, serving, settings
+from tests.conftest import Unique
 from tests.league import duel, newcomers
 
-Unique = Callable[[str], str]
 PATH = "/v1/pools/{}/matchups"
 
 QUEUE = {"candidates": ["ann", {"players": ["bob"]}]}

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -19,9 +18,9 @@ from service.store.connection import Store, StoreUnavailable
 from service.store.layout import LAYOUT
 from standings.embedded import ValkeyServer
 from tests.api import client, is_problem, serving, settings
+from tests.conftest import Unique
 from tests.league import duel
 
-Unique = Callable[[str], str]
 READS = ("/v1/pools", "/v1/pools/chess", "/v1/pools/chess/leaderboard", "/v1/pools/chess/players/ann")
 
 

@@ -1,13 +1,12 @@
 """Pairs over HTTP: a matrix of those asked for, or of the head of the board."""
 
 import asyncio
-from collections.abc import Callable
 
 from standings.embedded import ValkeyServer
 from tests.api import serving
+from tests.conftest import Unique
 from tests.league import duel, tie
 
-Unique = Callable[[str], str]
 PATH = "/v1/pools/arena/pairs"
 
 

@@ -1,7 +1,6 @@
 """A rating in one step over HTTP."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +13,9 @@ from service.rate import DAY_MS, LAST_AT
 from service.ratings import create
 from standings.embedded import ValkeyServer
 from tests.api import Client, is_problem, serving
+from tests.conftest import Unique
 from tests.league import duel, newcomers
 
-Unique = Callable[[str], str]
 PATH = "/v1/pools/{}/performance"
 
 

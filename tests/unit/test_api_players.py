@@ -1,7 +1,6 @@
 """One player over HTTP: every number, and every name that a player may have."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -14,9 +13,8 @@ from service.ratings import create
 from service.store import board
 from standings.embedded import ValkeyServer
 from tests.api import Clock, serving
+from tests.conftest import Unique
 from tests.league import AT, duel, newcomers, tie
-
-Unique = Callable[[str], str]
 
 NAMES = [
     "ann",

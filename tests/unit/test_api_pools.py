@@ -1,16 +1,14 @@
 """Pools over HTTP: the list across partitions, and one of them."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
 from service.partitioner import partition_of
 from standings.embedded import ValkeyServer
 from tests.api import serving
+from tests.conftest import Unique
 from tests.league import duel, tie
-
-Unique = Callable[[str], str]
 
 
 def test_an_empty_installation_has_no_pools(valkey: ValkeyServer, unique: Unique) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from service.api.bodies import MOST_BYTES
 from service.api.predictions import MOST_COMPARED, MOST_PLAYERS
 from standings.embedded import ValkeyServer
 from tests.api import Client, client, is_problem, serving, settings
+from tests.conftest import Unique
 from tests.league import duel, newcomers, tie
 
-Unique = Callable[[str], str]
 PATH = "/v1/pools/{}/predictions"
 
 

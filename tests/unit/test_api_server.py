@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,9 +17,8 @@ from service.api.server import CannotServe, serve
 from service.settings import Settings
 from standings.embedded import ValkeyServer
 from tests.api import keys_in, settings
+from tests.conftest import Unique
 from tests.league import duel, league
-
-Unique = Callable[[str], str]
 
 
 async def ask(address: tuple[str, int], target: bytes) -> tuple[int, bytes]:

@@ -21,11 +21,10 @@ from service.pool_file import parse_pools
 from standings.accounts import Accounts
 from standings.errors import Mistake
 from standings.policy_value import evaluate_policy
+from tests.conftest import Command
 from tests.league import duel
 from tests.suggesting import Shop, players_of
 from tests.unit.test_scripts import FakeStore
-
-Command = Callable[..., tuple[int, str, str]]
 
 PLAYERS = [f"p{number}" for number in range(8)]
 

@@ -1,7 +1,6 @@
 """Simulations: the truth of an arena, trials under it by the service's own code, and what many of them come to."""
 
 import json
-from collections.abc import Callable
 from itertools import combinations, islice
 from pathlib import Path
 from typing import ClassVar
@@ -28,8 +27,7 @@ from standings.errors import Mistake
 from standings.simulation import simulate, summed_up
 from standings.targets import kendall_tau, target_of
 from standings.trial import MATCH_MS, SWEEPS, Setting, attempt, play
-
-Command = Callable[..., tuple[int, str, str]]
+from tests.conftest import Command
 
 orders = st.integers(2, 12).flatmap(
     lambda players: st.tuples(
